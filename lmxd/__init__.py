@@ -1,0 +1,1 @@
+"""How it is done: the daemon, its adapters, the HTTP surface, the workers and the command line."""

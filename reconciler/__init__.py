@@ -1,0 +1,1 @@
+"""What should happen: pure decisions, and one loop that carries them out through ports."""

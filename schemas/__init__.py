@@ -1,0 +1,1 @@
+"""What things look like: documents, requests, frames, errors. Pure: no I/O, no asyncio."""
