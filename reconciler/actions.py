@@ -1,0 +1,171 @@
+"""The actions: frozen records of one effect each, with a stable key and a precondition.
+
+`plan` makes them, the loop starts them through `ports`, adapters carry them out. A precondition
+(the uid of an instance, the revision of files) is checked again by the adapter right before its
+effect: a stale action then does nothing, which makes a stale plan harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.state import ArtifactRef, DiskLimits, InstanceUid, ModelKey
+
+
+class _Keyed:
+    """Base of all actions: a key that names the effect and its subject, equal for equal intent."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> str:
+        """`verb:subject`; two actions of one key are the same action."""
+        return f"{type(self).__name__.lower()}:{self._subject()}"
+
+    def _subject(self) -> str:
+        raise TypeError(f"{type(self).__name__} has no subject")
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """Everything that makes two loads of a model the same load."""
+
+    spec_hash: str
+    artifact: ArtifactRef
+    revision: str
+    path: str
+    engine: str
+    task: str
+    context: int
+    parallel: int
+    kv_bytes: int
+    engine_options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Download(_Keyed):
+    """Bring the files of an artifact to this disk, within the limits; resumes what is there."""
+
+    artifact: ArtifactRef
+    limits: DiskLimits
+    models: tuple[ModelKey, ...]
+
+    def _subject(self) -> str:
+        return str(self.artifact)
+
+
+@dataclass(frozen=True, slots=True)
+class Verify(_Keyed):
+    """Check complete files against what they should be."""
+
+    artifact: ArtifactRef
+    models: tuple[ModelKey, ...]
+
+    def _subject(self) -> str:
+        return str(self.artifact)
+
+
+@dataclass(frozen=True, slots=True)
+class Load(_Keyed):
+    """Start a worker under `uid` and load `spec`; `reserve` bytes are accounted from now on."""
+
+    model: ModelKey
+    uid: InstanceUid
+    spec: InstanceSpec
+    reserve: int
+    timeout_s: float
+
+    def _subject(self) -> str:
+        return self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Promote(_Keyed):
+    """Make `uid` the instance that answers for its model."""
+
+    model: ModelKey
+    uid: InstanceUid
+
+    def _subject(self) -> str:
+        return self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Drain(_Keyed):
+    """No new claims on `uid`; ends when the running ones ended, or at the deadline."""
+
+    model: ModelKey
+    uid: InstanceUid
+    deadline_s: float
+    why: str
+
+    def _subject(self) -> str:
+        return self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Unload(_Keyed):
+    """End the worker of a drained `uid`; done when its process is gone. Frees `frees` bytes."""
+
+    model: ModelKey
+    uid: InstanceUid
+    frees: int
+
+    def _subject(self) -> str:
+        return self.uid
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(_Keyed):
+    """Remove the files of an artifact that lmxd itself put on this disk."""
+
+    artifact: ArtifactRef
+    revision: str
+    models: tuple[ModelKey, ...]
+
+    def _subject(self) -> str:
+        return str(self.artifact)
+
+
+@dataclass(frozen=True, slots=True)
+class Publish(_Keyed):
+    """Point names at other models (only shown in plans; the loop swaps the table at each pass)."""
+
+    names: Mapping[str, tuple[ModelKey, ...]]
+
+    def _subject(self) -> str:
+        return "names"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(_Keyed):
+    """End a running download, verify, load or drain that is no longer wanted."""
+
+    action: str
+
+    def _subject(self) -> str:
+        return self.action
+
+
+Action = Download | Verify | Load | Promote | Drain | Unload | Delete | Publish | Cancel
+MemoryLane = (Load, Promote, Unload)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an action failed: CamelCase reason, a sentence, and when to try again."""
+
+    reason: str
+    message: str
+    terminal: bool = False
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a started action ended. `cancelled` is neither success nor failure."""
+
+    action: Action
+    error: Failure | None = None
+    cancelled: bool = False

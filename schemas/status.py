@@ -1,0 +1,206 @@
+"""What the daemon says about itself: conditions, and the status of models, as JSON shows them.
+
+`reconciler.conditions` computes these from the world; nobody edits them. JSON names are
+camelCase (`observedGeneration`), sizes are bytes, durations seconds, instants ISO 8601 in UTC.
+`summary` is derived for tables; the conditions are the truth.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+__all__ = [
+    "DAEMON_CONDITIONS",
+    "MODEL_CONDITIONS",
+    "Condition",
+    "DaemonStatus",
+    "DiskStatus",
+    "DriftStatus",
+    "FailureStatus",
+    "MachineStatus",
+    "MemoryStatus",
+    "ModelStatus",
+    "ServingStatus",
+    "Summary",
+    "TargetStatus",
+]
+
+Truth = Literal["True", "False", "Unknown"]
+
+MODEL_CONDITIONS = (
+    "Wanted",
+    "Admitted",
+    "Downloaded",
+    "Loaded",
+    "Ready",
+    "Reconciling",
+    "Stalled",
+    "Degraded",
+    "Drifted",
+    "Supported",
+    "UpdateAvailable",
+)
+"""All present from the first pass; Unknown until known."""
+
+DAEMON_CONDITIONS = (
+    "ConfigValid",
+    "ConfigCurrent",
+    "Converged",
+    "MemoryPressure",
+    "DiskPressure",
+    "WatcherHealthy",
+    "ClockSane",
+    "ApiWritable",
+    "Suspended",
+    "Supported",
+)
+
+Summary = Literal[
+    "Ready",
+    "Loading",
+    "Downloading",
+    "Verifying",
+    "Draining",
+    "Waiting",
+    "Idle",
+    "Downloaded",
+    "Absent",
+    "Suspended",
+    "NotAdmitted",
+    "Failed",
+    "Stalled",
+]
+
+
+class _Status(Struct, frozen=True, rename="camel", omit_defaults=False):
+    """Base: frozen, camelCase in JSON."""
+
+
+class Condition(_Status, frozen=True):
+    """One thing that is so or not. `last_transition_time` moves when `status` does, else never."""
+
+    type: str
+    status: Truth
+    reason: str
+    message: str
+    observed_generation: int
+    observed_epoch: int
+    last_transition_time: str
+
+
+class TargetStatus(_Status, frozen=True):
+    """What the model should be, and which layer says so."""
+
+    state: str
+    because: str
+
+
+class DiskStatus(_Status, frozen=True):
+    """Files: `bytes_have` of `bytes_total`, and the revision they are, when that is known."""
+
+    source: str
+    requested_revision: str | None
+    resolved_revision: str | None
+    bytes_have: int
+    bytes_total: int | None
+    verified: bool
+    path: str | None
+
+
+class MemoryStatus(_Status, frozen=True):
+    """Memory. `basis` says where `needed` comes from: measured, estimate or unknown."""
+
+    needed: int | None
+    basis: Literal["measured", "estimate", "unknown"]
+    reserved: int
+    measured: int | None
+    kv_pool: int | None
+    last_load_seconds: float | None
+
+
+class ServingStatus(_Status, frozen=True):
+    """The current instance, the names it answers to, and its load.
+
+    `loading_done` of `loading_total` bytes while a load runs.
+    """
+
+    instance: str | None
+    names: tuple[str, ...]
+    in_flight: int
+    queued: int
+    context: int | None
+    loading_done: int | None = None
+    loading_total: int | None = None
+
+
+class FailureStatus(_Status, frozen=True):
+    """The last failure that still matters; `next_retry` None: only a change will retry it."""
+
+    reason: str
+    message: str
+    count: int
+    next_retry: str | None
+
+
+class DriftStatus(_Status, frozen=True):
+    """Something that changed outside lmxd."""
+
+    path: str
+    expected: str
+    found: str
+
+
+class ModelStatus(_Status, frozen=True):
+    """Everything about one model."""
+
+    key: str
+    summary: Summary
+    generation: int
+    observed_generation: int
+    observed_epoch: int
+    target: TargetStatus
+    conditions: tuple[Condition, ...]
+    disk: DiskStatus
+    memory: MemoryStatus
+    serving: ServingStatus
+    failure: FailureStatus | UnsetType = UNSET
+    drift: tuple[DriftStatus, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type."""
+        return next((item for item in self.conditions if item.type == kind), None)
+
+
+class MachineStatus(_Status, frozen=True):
+    """The machine: device, budget and what is reserved of it, disk."""
+
+    device: str | None
+    memory_total: int
+    memory_budget: int | None
+    memory_reserved: int
+    disk_free: int
+    disk_ours: int
+
+
+class DaemonStatus(_Status, frozen=True):
+    """The whole daemon. `generation` is that of the document, 0 before any was accepted."""
+
+    version: str
+    state_id: str
+    document: str
+    generation: int
+    epoch: int
+    summary: Literal["Healthy", "Suspended", "Progressing", "Degraded"]
+    conditions: tuple[Condition, ...]
+    machine: MachineStatus
+    models: tuple[ModelStatus, ...]
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type."""
+        return next((item for item in self.conditions if item.type == kind), None)
+
+    def model(self, key: str) -> ModelStatus | None:
+        """The model of that key."""
+        return next((item for item in self.models if item.key == key), None)
