@@ -26,6 +26,7 @@ __all__ = [
     "Beat",
     "Bye",
     "Cancel",
+    "Device",
     "Down",
     "Hello",
     "Limits",
@@ -158,6 +159,20 @@ class Bye(Struct, frozen=True):
     """Last frame of a worker that ends on purpose."""
 
     reason: str
+
+
+class Device(Struct, frozen=True):
+    """What `python -m lmxd.worker --probe` prints, as one line of JSON.
+
+    memory: bytes of the memory models live in (the GPU's own on CUDA, the machine's elsewhere).
+    recommended: the bytes the device advises to use at most (Metal's working set); None: no advice.
+    """
+
+    kind: Literal["cpu", "metal", "cuda"]
+    name: str
+    memory: int
+    recommended: int | None
+    versions: dict[str, str]
 
 
 Down = Load | Submit | Cancel | Memory | Stop
