@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 __all__ = [
     "Accepted",
@@ -71,16 +71,12 @@ class Sampling(Struct, frozen=True, omit_defaults=True):
 
     def over(self, base: Sampling) -> Sampling:
         """These choices laid over `base`."""
-        return Sampling(
-            *(
-                mine if mine is not None else below
-                for mine, below in zip(_values(self), _values(base), strict=True)
-            )
-        )
-
-
-def _values(sampling: Sampling) -> tuple[float | int | None, ...]:
-    return tuple(getattr(sampling, name) for name in Sampling.__struct_fields__)
+        chosen = {
+            name: value
+            for name in Sampling.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        }
+        return structs.replace(base, **chosen)
 
 
 class Request(Struct, frozen=True, omit_defaults=True):
