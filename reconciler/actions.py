@@ -75,6 +75,7 @@ class Load(_Keyed):
     spec: InstanceSpec
     reserve: int
     timeout_s: float
+    drain_s: float
 
     def _subject(self) -> str:
         return self.uid
@@ -169,3 +170,64 @@ class Outcome:
     action: Action
     error: Failure | None = None
     cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action of a plan, the actions it waits for, and the memory accounted after it."""
+
+    action: Action
+    after: tuple[str, ...] = ()
+    memory_after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Bytes a model takes when loaded. `basis`: measured, estimate, or unknown (then 0)."""
+
+    weights: int = 0
+    overhead: int = 0
+    kv_pool: int = 0
+    basis: str = "unknown"
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.overhead + self.kv_pool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the plan decided about one model and why, in words.
+
+    `admitted` None: not decided yet. `spec` is what should be loaded, once the files are known.
+    `fits_alone`: room is there beside the models that the document wants loaded.
+    """
+
+    model: ModelKey
+    wanted: bool
+    admitted: bool | None
+    reason: str
+    message: str
+    need: Need = field(default_factory=Need)
+    spec: InstanceSpec | None = None
+    fits_alone: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordered actions and a verdict for each model. `budget` None: the device is not known yet."""
+
+    steps: tuple[Step, ...] = ()
+    verdicts: Mapping[ModelKey, Verdict] = field(default_factory=dict)
+    cancels: tuple[Cancel, ...] = ()
+    budget: int | None = None
+    memory_now: int = 0
+    memory_after: int = 0
+    memory_peak: int = 0
+    spare: bool = False
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing is left to do."""
+        return not self.steps and not self.cancels

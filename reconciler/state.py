@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import NewType
 
 from schemas.desired import DesiredState
-
 from schemas.errors import Code
 from schemas.inference import Sampling
 
@@ -87,8 +86,8 @@ class EffectiveModel:
     """One model as it should be at an instant, all defaults applied.
 
     `order` is its place in the file and breaks ties. `keep_alive_s` and `drain_s` may be
-    infinite. `load_timeout_s` None means: judged by the ledger. `unsupported` names fields that
-    are set in the document and have no effect in this version.
+    infinite. `load_timeout_s` None means: judged by the ledger. `demanded`: a request raised this
+    on-demand model. `unsupported` names fields that are set and have no effect in this version.
     """
 
     key: ModelKey
@@ -108,6 +107,7 @@ class EffectiveModel:
     load_timeout_s: float | None = None
     engine_options: Mapping[str, object] = field(default_factory=dict)
     serving: ServingDefaults = field(default_factory=ServingDefaults)
+    demanded: bool = False
     unsupported: tuple[str, ...] = ()
 
 
@@ -240,6 +240,8 @@ class InstanceView:
     artifact: ArtifactRef
     revision: str
     context: int = 0
+    kv_bytes: int = 0
+    drain_s: float = 300.0
     measured: int | None = None
     load_s: float | None = None
     in_flight: int = 0

@@ -1,0 +1,185 @@
+"""Memory: how much there is, what each model takes, and who is admitted.
+
+Selection walks the wanted models once, in the declared order, and takes what fits; a model that
+does not fit is passed over and smaller ones behind it may still fit. What is loaded already does
+not matter, so the same document, instant and ledger always give the same set. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.actions import Need
+from reconciler.state import (
+    Device,
+    DiskState,
+    EffectiveModel,
+    HostView,
+    InstancePhase,
+    InstanceView,
+    MemoryLimit,
+    ModelKey,
+)
+from schemas.quantities import format_bytes
+
+MIB = 1024 * 1024
+ROUND = 64 * MIB
+KEEP = 5
+WORKER_OVERHEAD = 224 * MIB
+"""Interpreter, MLX and tokenizer of one worker, beside its weights."""
+SPARE = 128 * MIB
+"""A pre-imported spare worker."""
+DEFAULT_CONTEXT = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One load as it was: resident bytes without KV in use, and seconds."""
+
+    memory: int
+    load_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The last measurements of each spec hash."""
+
+    entries: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict)
+
+    def memory(self, spec_hash: str) -> int | None:
+        """The largest of the last five, rounded up to 64 MiB."""
+        seen = self.entries.get(spec_hash)
+        return _round_up(max(m.memory for m in seen)) if seen else None
+
+    def load_s(self, spec_hash: str) -> float | None:
+        """The slowest of the last five."""
+        seen = self.entries.get(spec_hash)
+        return max(m.load_s for m in seen) if seen else None
+
+    def noting(self, spec_hash: str, measurement: Measurement) -> Ledger:
+        """This ledger with one more measurement."""
+        seen = (*self.entries.get(spec_hash, ()), measurement)[-KEEP:]
+        return Ledger({**self.entries, spec_hash: seen})
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that wants memory. `rank` sorts: smaller is served first."""
+
+    model: EffectiveModel
+    need: Need
+    rank: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a candidate is in, and the sentence that says why not."""
+
+    admitted: bool
+    reason: str
+    message: str
+
+
+def machine_memory(host: HostView) -> int | None:
+    """Bytes models could use at most: the device's on CUDA, else the smaller of RAM and device."""
+    device: Device | None = host.device
+    if device is None:
+        return None
+    return device.memory if device.kind == "cuda" else min(host.memory_total, device.memory)
+
+
+def budget(limit: MemoryLimit, host: HostView) -> int | None:
+    """Bytes that all instances together may take; None until the device is known."""
+    whole = machine_memory(host)
+    if whole is None:
+        return None
+    return min(limit.size, whole) if limit.size is not None else int(whole * (limit.share or 0))
+
+
+def context_of(model: EffectiveModel, disk: DiskState) -> int:
+    """Tokens of context the instance gets: what the document asks, at most the model's own."""
+    asked = model.context or DEFAULT_CONTEXT
+    own = disk.footprint.max_context if disk.footprint else asked
+    return min(asked, own)
+
+
+def need_of(model: EffectiveModel, disk: DiskState, measured: int | None) -> Need:
+    """What a load of the model takes: measured when it was loaded before, else estimated."""
+    if disk.footprint is None:
+        if disk.total is None:
+            return Need()
+        return Need(weights=disk.total, overhead=WORKER_OVERHEAD, basis="estimate")
+    pool = model.kv_memory
+    if pool is None:
+        pool = context_of(model, disk) * disk.footprint.kv_per_token
+    if measured is not None:
+        return Need(weights=measured, kv_pool=pool, basis="measured")
+    return Need(disk.footprint.weights, WORKER_OVERHEAD, pool, "estimate")
+
+
+def accounted(instance: InstanceView) -> int:
+    """Bytes an instance holds of the budget: reserved until measured, nothing once it is dead."""
+    if instance.phase is InstancePhase.DEAD:
+        return 0
+    if instance.measured is None:
+        return instance.reserved
+    return _round_up(instance.measured) + instance.kv_bytes
+
+
+def select(candidates: Sequence[Candidate], total: int) -> Mapping[ModelKey, Admission]:
+    """Admit candidates in rank order while they fit; explain every loser with both numbers."""
+    result: dict[ModelKey, Admission] = {}
+    taken: list[Candidate] = []
+    left = total
+    for candidate in sorted(candidates, key=lambda c: c.rank):
+        need = candidate.need.total
+        if need <= left:
+            left -= need
+            taken.append(candidate)
+            known = candidate.need.basis != "unknown"
+            reason = "WithinBudget" if known else "EstimateUnknown"
+            message = (
+                f"needs {format_bytes(need)} of {format_bytes(total)}"
+                if known
+                else "its size is known once its file list is"
+            )
+            result[candidate.model.key] = Admission(True, reason, message)
+        else:
+            result[candidate.model.key] = _refusal(candidate, taken, left, total)
+    return result
+
+
+def _refusal(loser: Candidate, taken: Sequence[Candidate], left: int, total: int) -> Admission:
+    need = loser.need.total
+    if need > total:
+        message = (
+            f"needs {format_bytes(need)}, the whole budget is {format_bytes(total)}; "
+            f"raise limits.memory to {format_bytes(need)}, or lower its context or kv_memory "
+            f"(weights {format_bytes(loser.need.weights + loser.need.overhead)}, "
+            f"KV {format_bytes(loser.need.kv_pool)})"
+        )
+        return Admission(False, "NeverFits", message)
+    holders = ", ".join(
+        f"{c.model.key} (priority {c.model.priority}) {format_bytes(c.need.total)}" for c in taken
+    )
+    message = (
+        f"needs {format_bytes(need)}, {format_bytes(left)} of {format_bytes(total)} left after "
+        f"{holders}; {_remedies(loser, taken, left, total)}"
+    )
+    return Admission(False, "InsufficientMemory", message)
+
+
+def _remedies(loser: Candidate, taken: Sequence[Candidate], left: int, total: int) -> str:
+    """The two cheapest ways out: the smallest model whose going makes room, and more budget."""
+    missing = loser.need.total - left
+    enough = [c for c in taken if c.need.total >= missing]
+    more = f"raise limits.memory to {format_bytes(total + missing)}"
+    if not enough:
+        return f"{more}, or give it a higher priority"
+    cheapest = min(enough, key=lambda c: c.need.total)
+    return f"{more}, or set {cheapest.model.key} to downloaded"
+
+
+def _round_up(size: int) -> int:
+    return -(-size // ROUND) * ROUND
