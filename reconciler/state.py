@@ -39,7 +39,8 @@ class ConfigView:
     """What the document's owner knows: the last good generation and how the file stands now.
 
     `reason` and `message` explain `valid`; `current` is False while the file on disk differs
-    from the accepted generation.
+    from the accepted generation. `watching` is False when changes were found that the file
+    watcher missed.
     """
 
     path: str
@@ -48,6 +49,7 @@ class ConfigView:
     current: bool
     reason: str
     message: str
+    watching: bool = True
 
 
 class ModelState(StrEnum):

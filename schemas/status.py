@@ -19,6 +19,7 @@ __all__ = [
     "DiskStatus",
     "DriftStatus",
     "FailureStatus",
+    "Health",
     "MachineStatus",
     "MemoryStatus",
     "ModelStatus",
@@ -56,6 +57,8 @@ DAEMON_CONDITIONS = (
     "Suspended",
     "Supported",
 )
+
+Health = Literal["Healthy", "Suspended", "Progressing", "Degraded"]
 
 Summary = Literal[
     "Ready",
@@ -192,7 +195,7 @@ class DaemonStatus(_Status, frozen=True):
     document: str
     generation: int
     epoch: int
-    summary: Literal["Healthy", "Suspended", "Progressing", "Degraded"]
+    summary: Health
     conditions: tuple[Condition, ...]
     machine: MachineStatus
     models: tuple[ModelStatus, ...]

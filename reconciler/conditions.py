@@ -1,0 +1,237 @@
+"""Conditions of one model and of the daemon: what is true, why, and since when.
+
+Pure: computed at every pass from the picture of the pass. A condition keeps its transition time
+for as long as its status stays the same, whatever its reason says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Literal
+
+from reconciler.actions import Verdict
+from reconciler.backoff import Record
+from reconciler.knowledge import download_subject
+from reconciler.picture import Picture
+from reconciler.state import DiskPhase, EffectiveModel, InstanceView, ModelState
+from schemas.quantities import format_bytes
+from schemas.status import Condition
+
+Truth = Literal["True", "False", "Unknown"]
+Finding = tuple[str, Truth, str, str]
+"""Type, status, reason and message, before anybody asked since when."""
+
+
+def stamp(
+    findings: Iterable[Finding],
+    previous: Mapping[str, Condition],
+    generation: int,
+    epoch: int,
+    at: datetime,
+) -> tuple[Condition, ...]:
+    """Conditions of findings; transition times move only where the status moved."""
+    now = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    result = []
+    for kind, status, reason, message in findings:
+        before = previous.get(kind)
+        same = before is not None and before.status == status
+        since = before.last_transition_time if before is not None and same else now
+        result.append(Condition(kind, status, reason, message, generation, epoch, since))
+    return tuple(result)
+
+
+def of_model(model: EffectiveModel, picture: Picture) -> Iterator[Finding]:
+    """The findings about one model, in the order of `schemas.status.MODEL_CONDITIONS`."""
+    verdict = picture.plan.verdicts[model.key]
+    failure = picture.failure(model)
+    yield "Wanted", *_wanted(model)
+    yield "Admitted", *_admitted(verdict)
+    yield "Downloaded", *_downloaded(model, picture)
+    yield "Loaded", *_loaded(model, picture, failure)
+    yield "Ready", *_ready(model, picture, verdict, failure)
+    yield "Reconciling", *_reconciling(model, picture, failure)
+    yield "Stalled", *_stalled(verdict, failure)
+    yield "Degraded", *_degraded(picture.current(model.key), verdict)
+    yield "Drifted", "Unknown", "NotObserved", "drift is not looked for in this version"
+    yield "Supported", *supported(model.unsupported)
+    yield "UpdateAvailable", "Unknown", "NotChecked", "updates are not looked for in this version"
+
+
+def supported(missing: tuple[str, ...]) -> tuple[Truth, str, str]:
+    """Whether everything that is set has an effect."""
+    if missing:
+        names = ", ".join(missing)
+        return "False", "UnsupportedField", f"set, but without effect in this version: {names}"
+    return "True", "AllFields", "every field that is set has an effect"
+
+
+def _wanted(model: EffectiveModel) -> tuple[Truth, str, str]:
+    match model.state:
+        case ModelState.LOADED:
+            return "True", "Always", "state is loaded"
+        case ModelState.ON_DEMAND if model.demanded:
+            return "True", "OnDemand", "requests want it, or did within keep_alive"
+        case ModelState.ON_DEMAND:
+            return "False", "OnDemandIdle", "no request wants it now"
+        case _:
+            return "False", "NotWanted", f"state is {model.state}"
+
+
+def _admitted(verdict: Verdict) -> tuple[Truth, str, str]:
+    return _truth(verdict.admitted), verdict.reason, verdict.message
+
+
+def _downloaded(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, str]:
+    disk = picture.disk(model)
+    if disk.phase is DiskPhase.VERIFIED:
+        return "True", "Verified", f"revision {disk.revision}" if disk.revision else "complete"
+    record = picture.known.failures.get(download_subject(model.artifact))
+    if f"verify:{model.artifact}" in picture.running:
+        return "False", "Verifying", "checking the files against their digests"
+    if f"download:{model.artifact}" in picture.running:
+        return "False", "Partial", "downloading"
+    if record is not None:
+        return "False", record.reason, record.message
+    if model.state is ModelState.ABSENT:
+        return "False", "Absent", "state is absent"
+    match disk.phase:
+        case DiskPhase.COMPLETE:
+            return "False", "UnverifiedFiles", "the files are there and not verified yet"
+        case DiskPhase.PARTIAL:
+            return "False", "Partial", f"{format_bytes(disk.have)} are there"
+        case _:
+            return "False", "Queued", "waits for a place among the downloads"
+
+
+def _loaded(
+    model: EffectiveModel, picture: Picture, failure: Record | None
+) -> tuple[Truth, str, str]:
+    current = picture.current(model.key)
+    if current is not None:
+        return "True", "Resident", f"instance {current.uid}"
+    if picture.loading(model.key) is not None:
+        return "False", "Loading", "the worker is loading it"
+    if failure is not None and picture.disk(model).phase is DiskPhase.VERIFIED:
+        return "False", failure.reason, failure.message
+    return "False", "NotLoaded", "no instance"
+
+
+def _ready(
+    model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
+) -> tuple[Truth, str, str]:
+    """Ready, else the first of these reasons: not wanted, refused, failed, on its way."""
+    if picture.current(model.key) is not None:
+        return "True", "Serving", "it answers"
+    if verdict.reason in ("Suspended", "UnsupportedField"):
+        return "False", verdict.reason, verdict.message
+    if not verdict.wanted:
+        _, reason, message = _wanted(model)
+        return "False", reason, message
+    if verdict.admitted is False:
+        return "False", "NotAdmitted", verdict.message
+    if failure is not None:
+        return "False", failure.reason, failure.message
+    if picture.disk(model).phase is not DiskPhase.VERIFIED:
+        return "False", "Downloading", "its files are not there and verified yet"
+    if verdict.admitted is None:
+        return "False", verdict.reason, verdict.message
+    return "False", "Loading", "it is being loaded, or waits for its turn"
+
+
+def _reconciling(
+    model: EffectiveModel, picture: Picture, failure: Record | None
+) -> tuple[Truth, str, str]:
+    retry = failure.retry_at if failure is not None else None
+    if failure is not None and retry is not None:
+        when = retry.isoformat(timespec="seconds")
+        return "True", "ProgressingWithRetry", f"{failure.message}; next try at {when}"
+    if picture.busy(model.key):
+        return "True", "Progressing", "steps of the plan are left"
+    return "False", "Settled", "nothing is to be done"
+
+
+def _stalled(verdict: Verdict, failure: Record | None) -> tuple[Truth, str, str]:
+    if failure is not None and failure.retry_at is None:
+        return "True", failure.reason, failure.message
+    if verdict.reason in ("NeverFits", "UnsupportedField"):
+        return "True", verdict.reason, verdict.message
+    return "False", "NotStalled", "nothing waits for a person"
+
+
+def _degraded(current: InstanceView | None, verdict: Verdict) -> tuple[Truth, str, str]:
+    spec = verdict.spec
+    if current is None or not verdict.wanted:
+        return "False", "NotServing", "nothing of it is served"
+    if spec is None:
+        return "True", "ServingOldRevision", f"serves {current.revision} until new files are there"
+    if spec.spec_hash == current.spec_hash:
+        return "False", "AsDesired", "what is served is what is wanted"
+    if spec.revision != current.revision:
+        message = f"serves revision {current.revision}, wanted is {spec.revision}"
+        return "True", "ServingOldRevision", message
+    return "True", "ServingOldParams", "serves with its earlier options until it is reloaded"
+
+
+def of_daemon(picture: Picture) -> Iterator[Finding]:
+    """The findings about the daemon, in the order of `schemas.status.DAEMON_CONDITIONS`."""
+    config, effective, plan = picture.config, picture.effective, picture.plan
+    yield "ConfigValid", _truth(config.valid), config.reason, config.message
+    newest = "the newest file is served" if config.current else "an older generation is served"
+    reason = "Current" if config.current else config.reason
+    yield "ConfigCurrent", _truth(config.current), reason, newest
+    yield "Converged", *_converged(picture)
+    over = plan.budget is not None and plan.memory_now > plan.budget
+    numbers = f"{format_bytes(plan.memory_now)} of {format_bytes(plan.budget or 0)} accounted"
+    yield "MemoryPressure", _truth(over), "Accounted", numbers
+    free, floor = picture.observed.host.disk_free, effective.disk.free
+    room = f"{format_bytes(free)} free, {format_bytes(floor)} are to stay free"
+    yield "DiskPressure", _truth(free < floor), "FreeDisk", room
+    yield "WatcherHealthy", _truth(config.watching), *_watcher(config.watching)
+    yield "ClockSane", "Unknown", "NotObserved", "clock steps are not looked for in this version"
+    yield "ApiWritable", "False", "ReadOnly", "the document is changed by editing its file"
+    word = str(effective.suspended).lower()
+    yield "Suspended", _truth(effective.suspended), "Document", f"suspend is {word}"
+    yield "Supported", *supported(effective.unsupported)
+
+
+def _truth(value: bool | None) -> Truth:
+    if value is None:
+        return "Unknown"
+    return "True" if value else "False"
+
+
+def _watcher(healthy: bool) -> tuple[str, str]:
+    if healthy:
+        return "Watching", "file events arrive"
+    return "MissedChange", "a change was found by looking that no file event announced"
+
+
+def _converged(picture: Picture) -> tuple[Truth, str, str]:
+    """Converged when nothing is left to do; models that cannot be helped are named."""
+    if picture.plan.budget is None:
+        return "False", "ProbePending", "asking what the device has"
+    if not picture.plan.empty:
+        return "False", "Progressing", f"{len(picture.plan.steps)} steps are left"
+    exceptions = [
+        f"{model.key}: {reason}"
+        for model in picture.effective.models
+        if (reason := _exception(model, picture)) is not None
+    ]
+    if exceptions:
+        return "True", "WithExceptions", "; ".join(exceptions)
+    return "True", "AllMet", "everything is as desired"
+
+
+def _exception(model: EffectiveModel, picture: Picture) -> str | None:
+    verdict = picture.plan.verdicts[model.key]
+    failure = picture.failure(model)
+    if verdict.reason in ("Suspended", "UnsupportedField", "ProbePending"):
+        return verdict.reason
+    if failure is not None:
+        return failure.reason
+    if verdict.wanted and verdict.admitted is not True:
+        return verdict.reason
+    if verdict.wanted and picture.current(model.key) is None:
+        return "NotLoaded"
+    return None

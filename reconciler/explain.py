@@ -1,0 +1,187 @@
+"""A plan for people and for programs: text as `lmxd plan` prints it, and JSON values. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from reconciler.actions import (
+    Action,
+    Delete,
+    Download,
+    Drain,
+    Load,
+    Promote,
+    Publish,
+    Step,
+    Unload,
+    Verify,
+)
+from reconciler.picture import Picture
+from reconciler.state import ArtifactRef, DiskState, Effective
+from schemas.quantities import format_bytes, format_duration
+
+NOUNS = {
+    "download": "download",
+    "verify": "verification",
+    "load": "load",
+    "unload": "unload",
+    "publish": "alias change",
+    "delete": "deletion",
+}
+
+
+def text(picture: Picture) -> str:
+    """The plan as lines: actions in order, what is wanted but not done, memory, a summary."""
+    return "\n".join(_lines(picture)) + "\n"
+
+
+def data(picture: Picture) -> dict[str, object]:
+    """The plan as JSON values; `text` is the same for people."""
+    plan = picture.plan
+    return {
+        "generation": picture.effective.generation,
+        "epoch": picture.epoch,
+        "actions": [_action(step, picture) for step in plan.steps],
+        "cancel": [cancel.action for cancel in plan.cancels],
+        "exceptions": [
+            {"model": key, "reason": reason, "message": message}
+            for key, reason, message in _exceptions(picture)
+        ],
+        "memory": {
+            "budget": plan.budget,
+            "now": plan.memory_now,
+            "after": plan.memory_after,
+            "peak": plan.memory_peak,
+        },
+        "text": text(picture),
+    }
+
+
+def effective_data(effective: Effective, epoch: int) -> dict[str, object]:
+    """What holds now, as JSON values; durations in seconds, null for forever."""
+    return {
+        "generation": effective.generation,
+        "epoch": epoch,
+        "suspended": effective.suspended,
+        "models": {
+            model.key: {
+                "source": str(replace(model.artifact, revision=None)),
+                "revision": model.artifact.revision,
+                "state": str(model.state),
+                "demanded": model.demanded,
+                "priority": model.priority,
+                "pinned": model.pinned,
+                "suspended": model.suspended,
+                "context": model.context,
+                "parallel": model.parallel,
+                "kv_memory": model.kv_memory,
+                "keep_alive_s": _seconds(model.keep_alive_s),
+                "drain_s": _seconds(model.drain_s),
+            }
+            for model in effective.models
+        },
+        "aliases": {name: list(keys) for name, keys in effective.aliases.items()},
+    }
+
+
+def _seconds(value: float) -> float | None:
+    return None if value == float("inf") else value
+
+
+def _lines(picture: Picture) -> Iterator[str]:
+    plan = picture.plan
+    budget = f" of {format_bytes(plan.budget)}" if plan.budget is not None else ""
+    head = f"plan for generation {picture.effective.generation}, epoch {picture.epoch}"
+    yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
+    if plan.steps:
+        yield "Actions, in the order they will run:"
+    for number, step in enumerate(plan.steps, 1):
+        sign, what = _describe(step.action, picture)
+        state = "  (running)" if step.action.key in picture.running else ""
+        yield f"  {number:>2}  {sign:<3} {what}{state}"
+    exceptions = list(_exceptions(picture))
+    if exceptions:
+        yield "Wanted but not done:"
+    for key, _reason, message in exceptions:
+        yield f"   x  {key}: {message}"
+    if plan.steps:
+        after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
+        yield f"Memory after: {after}; peak {peak}."
+    yield _summary(picture)
+
+
+def _summary(picture: Picture) -> str:
+    counts = Counter(type(step.action).__name__.lower() for step in picture.plan.steps)
+    parts = [
+        f"{counts[verb]} {noun}{'s' if counts[verb] != 1 else ''}"
+        for verb, noun in NOUNS.items()
+        if counts[verb]
+    ]
+    if not parts:
+        return "Nothing to do." if not picture.plan.steps else "Plan: only drains are left."
+    return f"Plan: {', '.join(parts)}."
+
+
+def _describe(action: Action, picture: Picture) -> tuple[str, str]:
+    """A sign and a phrase: + memory grows, - memory shrinks, ~ in place, ↓ from the network."""
+    match action:
+        case Download(artifact=artifact, models=models):
+            return "↓", f"{models[0]}  download {artifact}{_missing(artifact, picture)}"
+        case Verify(artifact=artifact, models=models):
+            return "?", f"{models[0]}  verify {artifact}"
+        case Load(model=model, reserve=reserve):
+            basis = picture.plan.verdicts[model].need.basis if _known(action, picture) else ""
+            return "+", f"{model}  load  +{format_bytes(reserve)} {basis}".rstrip()
+        case Promote(model=model):
+            return "~", f"{model}  answer from the new instance"
+        case Drain(model=model, deadline_s=deadline, why=why):
+            return "~", f"{model}  drain: {why}, running requests get {format_duration(deadline)}"
+        case Unload(model=model, frees=frees):
+            return "-", f"{model}  unload  -{format_bytes(frees)}"
+        case Delete(artifact=artifact, models=models):
+            size = format_bytes(picture.observed.disk.get(artifact, DiskState()).ours)
+            return "x", f"{models[0]}  delete {size} of files that lmxd downloaded"
+        case Publish(names=names):
+            moves = ", ".join(f"{n} → {', '.join(keys) or 'gone'}" for n, keys in names.items())
+            return "~", f"names  {moves}"
+        case _:
+            return "!", f"cancel {action.action}"
+
+
+def _known(action: Load, picture: Picture) -> bool:
+    return action.model in picture.plan.verdicts
+
+
+def _missing(artifact: ArtifactRef, picture: Picture) -> str:
+    disk = picture.observed.disk.get(artifact, DiskState())
+    if disk.total is None:
+        return ""
+    return f"  {format_bytes(disk.total - disk.have)} of {format_bytes(disk.total)} missing"
+
+
+def _action(step: Step, picture: Picture) -> dict[str, object]:
+    sign, what = _describe(step.action, picture)
+    return {
+        "key": step.action.key,
+        "kind": type(step.action).__name__.lower(),
+        "sign": sign,
+        "what": what,
+        "after": list(step.after),
+        "running": step.action.key in picture.running,
+        "memory_after": step.memory_after,
+    }
+
+
+def _exceptions(picture: Picture) -> Iterator[tuple[str, str, str]]:
+    """Models that should be somewhere they are not, and that no step of the plan helps."""
+    for model in picture.effective.models:
+        verdict = picture.plan.verdicts[model.key]
+        failure = picture.failure(model)
+        if failure is not None:
+            yield model.key, failure.reason, failure.message
+        elif verdict.wanted and verdict.admitted is False:
+            yield model.key, verdict.reason, verdict.message
+        elif verdict.reason in ("Suspended", "UnsupportedField"):
+            yield model.key, verdict.reason, verdict.message

@@ -1,0 +1,75 @@
+"""The picture of one pass: everything it knew and decided, for those who describe it.
+
+Conditions, status and explanations are computed from a `Picture` and from nothing else. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.actions import Action, Plan
+from reconciler.backoff import Record
+from reconciler.knowledge import Knowledge, download_subject, load_subject
+from reconciler.state import (
+    ConfigView,
+    DiskPhase,
+    DiskState,
+    Effective,
+    EffectiveModel,
+    InstancePhase,
+    InstanceView,
+    ModelKey,
+    Observed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Everything one pass knew and decided."""
+
+    epoch: int
+    config: ConfigView
+    effective: Effective
+    observed: Observed
+    plan: Plan
+    known: Knowledge
+    running: Mapping[str, Action]
+
+    def current(self, key: ModelKey) -> InstanceView | None:
+        """The instance that answers for a model."""
+        return self._instance(key, InstancePhase.CURRENT)
+
+    def loading(self, key: ModelKey) -> InstanceView | None:
+        """The instance of a model that is being loaded."""
+        return self._instance(key, InstancePhase.LOADING)
+
+    def _instance(self, key: ModelKey, phase: InstancePhase) -> InstanceView | None:
+        found = (i for i in self.observed.instances if i.key == key and i.phase is phase)
+        return next(found, None)
+
+    def disk(self, model: EffectiveModel) -> DiskState:
+        """The model's files."""
+        return self.observed.disk.get(model.artifact, DiskState())
+
+    def failure(self, model: EffectiveModel) -> Record | None:
+        """The failure that stands between the model and its next step."""
+        if self.current(model.key) is not None:
+            return None
+        if self.disk(model).phase is not DiskPhase.VERIFIED:
+            return self.known.failures.get(download_subject(model.artifact))
+        wanted = self.plan.verdicts[model.key].wanted
+        return self.known.failures.get(load_subject(model.key)) if wanted else None
+
+    def busy(self, key: ModelKey) -> bool:
+        """Whether a step of the plan concerns the model."""
+        return any(key in _models(step.action) for step in self.plan.steps)
+
+
+def _models(action: Action) -> tuple[ModelKey, ...]:
+    """The models an action concerns."""
+    models = getattr(action, "models", None)
+    if models is not None:
+        return tuple(models)
+    model = getattr(action, "model", None)
+    return (model,) if model is not None else ()

@@ -1,0 +1,178 @@
+"""The status of the daemon and of every model, from the picture of one pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import UNSET
+
+from reconciler import conditions
+from reconciler.backoff import Record
+from reconciler.budget import accounted, machine_memory
+from reconciler.picture import Picture
+from reconciler.state import DiskPhase, EffectiveModel, InstanceView, ModelKey, ModelState
+from schemas.status import (
+    Condition,
+    DaemonStatus,
+    DiskStatus,
+    FailureStatus,
+    Health,
+    MachineStatus,
+    MemoryStatus,
+    ModelStatus,
+    ServingStatus,
+    Summary,
+    TargetStatus,
+)
+
+
+def report(
+    picture: Picture, previous: DaemonStatus | None, version: str, state_id: str
+) -> DaemonStatus:
+    """The status after a pass. `previous` gives the transition times of unchanged conditions."""
+    models = tuple(_model(model, picture, previous) for model in picture.effective.models)
+    before = _by_type(previous.conditions if previous else ())
+    accepted = picture.config.accepted
+    return DaemonStatus(
+        version=version,
+        state_id=state_id,
+        document=picture.config.path,
+        generation=accepted.generation if accepted else 0,
+        epoch=picture.epoch,
+        summary=_whole(picture, models),
+        conditions=conditions.stamp(
+            conditions.of_daemon(picture),
+            before,
+            picture.effective.generation,
+            picture.epoch,
+            picture.observed.at,
+        ),
+        machine=_machine(picture),
+        models=models,
+    )
+
+
+def _by_type(items: tuple[Condition, ...]) -> Mapping[str, Condition]:
+    return {item.type: item for item in items}
+
+
+def _model(model: EffectiveModel, picture: Picture, previous: DaemonStatus | None) -> ModelStatus:
+    before = previous.model(model.key) if previous else None
+    failure = picture.failure(model)
+    stamped = conditions.stamp(
+        conditions.of_model(model, picture),
+        _by_type(before.conditions if before else ()),
+        picture.effective.generation,
+        picture.epoch,
+        picture.observed.at,
+    )
+    return ModelStatus(
+        key=model.key,
+        summary=_summary(model, picture, failure),
+        generation=picture.effective.generation,
+        observed_generation=picture.effective.generation,
+        observed_epoch=picture.epoch,
+        target=TargetStatus(str(model.state), "demand" if model.demanded else "document"),
+        conditions=stamped,
+        disk=_disk(model, picture),
+        memory=_memory(model, picture),
+        serving=_serving(model, picture),
+        failure=_failure(failure) if failure else UNSET,
+    )
+
+
+def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) -> Summary:
+    """One word for tables: what answers, what moves, what stands in the way, what is at rest."""
+    key, verdict = model.key, picture.plan.verdicts[model.key]
+    phases = {i.phase.value for i in picture.observed.instances if i.key == key}
+    moving: tuple[tuple[bool, Summary], ...] = (
+        ("current" in phases, "Ready"),
+        (bool(phases & {"draining", "drained", "stopping"}), "Draining"),
+        (bool(phases & {"loading", "ready"}), "Loading"),
+        (f"download:{model.artifact}" in picture.running, "Downloading"),
+        (f"verify:{model.artifact}" in picture.running, "Verifying"),
+        (verdict.reason == "Suspended", "Suspended"),
+        (verdict.reason in ("NeverFits", "UnsupportedField"), "Stalled"),
+        (failure is not None and failure.retry_at is None, "Stalled"),
+        (failure is not None, "Failed"),
+        (verdict.admitted is False, "NotAdmitted"),
+        (picture.busy(key) or verdict.wanted, "Waiting"),
+        (model.state is ModelState.ON_DEMAND, "Idle"),
+        (model.state is ModelState.ABSENT, "Absent"),
+    )
+    return next((word for holds, word in moving if holds), "Downloaded")
+
+
+def _disk(model: EffectiveModel, picture: Picture) -> DiskStatus:
+    disk = picture.disk(model)
+    return DiskStatus(
+        source=model.artifact.source,
+        requested_revision=model.artifact.revision,
+        resolved_revision=disk.revision,
+        bytes_have=disk.have,
+        bytes_total=disk.total,
+        verified=disk.phase is DiskPhase.VERIFIED,
+        path=disk.path,
+    )
+
+
+def _memory(model: EffectiveModel, picture: Picture) -> MemoryStatus:
+    need = picture.plan.verdicts[model.key].need
+    own = [i for i in picture.observed.instances if i.key == model.key]
+    current = picture.current(model.key)
+    known = need.basis != "unknown"
+    return MemoryStatus(
+        needed=need.total if known else None,
+        basis="measured" if need.basis == "measured" else "estimate" if known else "unknown",
+        reserved=sum(accounted(i) for i in own),
+        measured=current.measured if current else None,
+        kv_pool=need.kv_pool if known else None,
+        last_load_seconds=current.load_s if current else None,
+    )
+
+
+def _serving(model: EffectiveModel, picture: Picture) -> ServingStatus:
+    current, loading = picture.current(model.key), picture.loading(model.key)
+    progress = loading.progress if loading else None
+    demand = picture.observed.demands.get(model.key)
+    return ServingStatus(
+        instance=current.uid if current else None,
+        names=_names(model.key, current, picture),
+        in_flight=current.in_flight if current else 0,
+        queued=demand.waiting if demand else 0,
+        context=current.context if current else None,
+        loading_done=progress[0] if progress else None,
+        loading_total=progress[1] if progress else None,
+    )
+
+
+def _names(key: ModelKey, current: InstanceView | None, picture: Picture) -> tuple[str, ...]:
+    if current is None:
+        return ()
+    return (key, *(name for name, keys in picture.known.published.names.items() if key in keys))
+
+
+def _failure(record: Record) -> FailureStatus:
+    retry = record.retry_at.isoformat(timespec="seconds") if record.retry_at else None
+    return FailureStatus(record.reason, record.message, record.count, retry)
+
+
+def _machine(picture: Picture) -> MachineStatus:
+    host = picture.observed.host
+    return MachineStatus(
+        device=f"{host.device.kind}: {host.device.name}" if host.device else None,
+        memory_total=machine_memory(host) or host.memory_total,
+        memory_budget=picture.plan.budget,
+        memory_reserved=picture.plan.memory_now,
+        disk_free=host.disk_free,
+        disk_ours=host.disk_ours,
+    )
+
+
+def _whole(picture: Picture, models: tuple[ModelStatus, ...]) -> Health:
+    """Worst of all; a model that sleeps or is suspended is healthy."""
+    if not picture.config.valid or any(m.summary in ("Stalled", "Failed") for m in models):
+        return "Degraded"
+    if picture.effective.suspended:
+        return "Suspended"
+    return "Healthy" if picture.plan.empty and picture.plan.budget is not None else "Progressing"
