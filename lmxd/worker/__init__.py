@@ -1,0 +1,1 @@
+"""The child process that holds one instance's weights; started by exec, imported by nobody."""

@@ -1,0 +1,86 @@
+"""What the worker process asks of an engine, whichever library does the work.
+
+`lmxd.worker.process` is the only caller. An engine is a module with `warm` and `open_engine`; it
+is imported by name, so that a worker pays only for the library it uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from lmxd.worker.pulse import Pulse
+from schemas.frames import Load
+from schemas.inference import Event, Request, Sampling
+
+__all__ = ["Engine", "EngineModule", "Prepared", "Report"]
+
+Report = Callable[[int, int], None]
+"""Called with bytes done and bytes in all while a model loads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid request in tokens.
+
+    limit: most tokens to generate, at least 1. sampling: nothing left open but the seed.
+    arrived: `time.monotonic` when the worker got it.
+    """
+
+    request: Request
+    tokens: Sequence[int]
+    limit: int
+    sampling: Sampling
+    arrived: float
+
+
+class Engine(Protocol):
+    """One loaded model. Everything but `prepare` is called on the engine thread only."""
+
+    context: int
+    capabilities: tuple[str, ...]
+    tokenizer_sha: str
+
+    @property
+    def active(self) -> int:
+        """Requests in the batch."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests accepted and not yet in the batch."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has something to do."""
+
+    def memory(self) -> int:
+        """Bytes this model takes now: resident, or on the device where that is more."""
+
+    def prepare(self, request: Request, arrived: float) -> Prepared:
+        """Template, tokens and checks; called on the preparation thread; raises RequestError."""
+
+    def submit(self, prepared: Prepared) -> None:
+        """Queues a request: its `Accepted` is among the events of the next step."""
+
+    def cancel(self, request_id: str) -> None:
+        """Ends a request with `Finish(cancelled)`; an unknown id is nothing."""
+
+    def limit_memory(self, limit: int) -> None:
+        """Device memory in bytes that this process may use from now on."""
+
+    def step(self) -> list[Event]:
+        """One step of the whole batch; an error that leaves through here is fatal."""
+
+    def abort(self, code: str, message: str) -> list[Event]:
+        """Fails everything that is waiting or running."""
+
+
+class EngineModule(Protocol):
+    """The module of one engine."""
+
+    def warm(self) -> dict[str, str]:
+        """Imports the library, touches no device; gives library versions."""
+
+    def open_engine(self, load: Load, pulse: Pulse, report: Report) -> Engine:
+        """Loads and warms up; raises ActionError with the reason of a `LoadFailed`."""

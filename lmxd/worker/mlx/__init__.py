@@ -1,0 +1,1 @@
+"""The MLX engine: mlx-lm's batch generator behind the worker's engine protocol."""
