@@ -179,9 +179,8 @@ def _exceptions(picture: Picture) -> Iterator[tuple[str, str, str]]:
     for model in picture.effective.models:
         verdict = picture.plan.verdicts[model.key]
         failure = picture.failure(model)
+        refused = verdict.wanted and verdict.admitted is False
         if failure is not None:
             yield model.key, failure.reason, failure.message
-        elif verdict.wanted and verdict.admitted is False:
-            yield model.key, verdict.reason, verdict.message
-        elif verdict.reason in ("Suspended", "UnsupportedField"):
+        elif refused or verdict.reason in ("Suspended", "UnsupportedField"):
             yield model.key, verdict.reason, verdict.message

@@ -54,9 +54,9 @@ def download_key(artifact: ArtifactRef, limits: DiskLimits, credentials: str) ->
     return failure_key("download", artifact, limits, credentials)
 
 
-def load_key(spec: InstanceSpec, total: int | None) -> str:
+def load_key(spec_hash: str, total: int | None) -> str:
     """The failure key of a load: what exactly, and within which budget."""
-    return failure_key("load", spec.spec_hash, total)
+    return failure_key("load", spec_hash, total)
 
 
 def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | None:

@@ -95,7 +95,7 @@ def _failure(
     """The failure that stands between the model and its next step, if its key still holds."""
     if verdict.spec is not None:
         record = known.failures.get(load_subject(model.key))
-        return record if record and record.key == load_key(verdict.spec, total) else None
+        return record if record and record.key == load_key(verdict.spec.spec_hash, total) else None
     return known.failures.get(download_subject(model.artifact))
 
 

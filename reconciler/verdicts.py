@@ -99,7 +99,7 @@ def _hopeless(
     record = known.failures.get(load_subject(model.key))
     if spec is None or record is None or record.retry_at is not None:
         return False
-    return record.key == load_key(spec, total)
+    return record.key == load_key(spec.spec_hash, total)
 
 
 def _case(
@@ -116,7 +116,9 @@ def _case(
     need = _need(model, observed, known)
     reason, message, admitted = _reason(model, effective, observed, admission)
     failure = known.failures.get(load_subject(model.key))
-    may_load = spec is not None and not blocks(failure, load_key(spec, total), observed.at)
+    may_load = spec is not None and not blocks(
+        failure, load_key(spec.spec_hash, total), observed.at
+    )
     verdict = Verdict(
         model=model.key,
         wanted=_wants_memory(model),

@@ -1,0 +1,193 @@
+"""The driver of the loop: looks at everything, lets the core decide, acts through ports, waits.
+
+It owns the tasks of running actions. A trigger only says "look again"; a pass that fails is
+logged and tried again, and never stops the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from reconciler.actions import (
+    Action,
+    Delete,
+    Download,
+    Drain,
+    Failure,
+    Load,
+    Outcome,
+    Promote,
+    Unload,
+    Verify,
+)
+from reconciler.loop.core import Core, Decision, Seen
+from reconciler.loop.memory import Remembered
+from reconciler.ports import Clock, Documents, Files, Host, Instances, Journal, Traffic
+from reconciler.state import ArtifactRef, Observed
+from schemas.errors import ActionError
+
+log = logging.getLogger(__name__)
+
+RESYNC_S = 20.0
+"""Longest sleep: a monotonic clock may stand still while a machine sleeps."""
+PAUSE_S = 1.0
+"""After a pass that failed unexpectedly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that the loop touches."""
+
+    clock: Clock
+    documents: Documents
+    files: Files
+    instances: Instances
+    traffic: Traffic
+    host: Host
+    journal: Journal
+
+
+class Loop:
+    """Runs until cancelled. `poke` makes it look again; `latest` is what it decided last."""
+
+    def __init__(self, ports: Ports, core: Core, remembered: Remembered) -> None:
+        self._ports = ports
+        self._core = core
+        self._saved = remembered
+        self._poked = asyncio.Event()
+        self._passed = asyncio.Condition()
+        self._begun = 0
+        self._ended = 0
+        self._outcomes: list[Outcome] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.latest: Decision | None = None
+        self.passed_at: float = ports.clock.monotonic()
+
+    def poke(self) -> None:
+        """Look again soon. Cheap, may be called from anywhere in the event loop."""
+        self._poked.set()
+
+    async def fresh(self) -> Decision:
+        """The decision of a pass that began after this call; waits for as long as that takes."""
+        wanted = self._begun + 1
+        self.poke()
+        async with self._passed:
+            await self._passed.wait_for(lambda: self._ended >= wanted)
+        if self.latest is None:
+            raise RuntimeError("a pass ended without a decision")
+        return self.latest
+
+    async def run(self) -> None:
+        """Pass after pass, until cancelled; running actions are cancelled with it."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._poked.clear()
+                try:
+                    wait_s = await self._pass(group)
+                except Exception:  # whatever went wrong, the next pass reads everything anew
+                    log.exception("pass failed")
+                    wait_s = PAUSE_S
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._poked.wait(), wait_s)
+
+    async def _pass(self, group: asyncio.TaskGroup) -> float:
+        """Look, decide, remember, publish, act. Returns how long to sleep, in seconds."""
+        self._begun += 1
+        number, ports = self._begun, self._ports
+        config = ports.documents.view()
+        models = config.accepted.document.models if config.accepted else ()
+        document = config.accepted.document if config.accepted else None
+        wanted = frozenset(
+            ArtifactRef(*document.resolved(key).artifact) for key in models if document
+        )
+        # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
+        taken, self._outcomes = self._outcomes, []
+        observed = Observed(
+            host=await ports.host.observe(),
+            disk=await ports.files.observe(wanted),
+            instances=ports.instances.snapshot(),
+            demands=ports.traffic.demands(),
+            at=ports.clock.now(),
+        )
+        decision = self._core.step(Seen(config, observed, ports.files.credentials(), tuple(taken)))
+        await self._remember(decision.remembered)
+        self._act(decision, group)
+        self.latest, self.passed_at = decision, ports.clock.monotonic()
+        async with self._passed:
+            self._ended = number
+            self._passed.notify_all()
+        if decision.wake_at is None:
+            return RESYNC_S
+        return min(RESYNC_S, max(0.0, (decision.wake_at - observed.at).total_seconds()))
+
+    async def _remember(self, now: Remembered) -> None:
+        """Persist what changed, before any effect of it."""
+        journal, before = self._ports.journal, self._saved
+        if (now.epoch, now.fingerprint) != (before.epoch, before.fingerprint):
+            log.info("epoch", extra={"epoch": now.epoch})
+            await journal.save_epoch(now.epoch, now.fingerprint)
+        if now.ledger is not before.ledger:
+            await journal.save_ledger(now.ledger)
+        if now.failures is not before.failures:
+            await journal.save_failures(now.failures)
+        self._saved = now
+
+    def _act(self, decision: Decision, group: asyncio.TaskGroup) -> None:
+        ports = self._ports
+        for uid in decision.forget:
+            ports.instances.forget(uid)
+        ports.traffic.publish(decision.routes)
+        for key in decision.cancel:
+            if key in self._tasks:
+                log.info("action cancelled", extra={"action": key})
+                self._tasks[key].cancel()
+        for action in decision.start:
+            log.info("action started", extra={"action": action.key})
+            name = f"action {action.key}"
+            self._tasks[action.key] = group.create_task(self._carry_out(action), name=name)
+        ports.instances.want_spare(decision.spare)
+
+    async def _carry_out(self, action: Action) -> None:
+        """Do one action and report how it ended; only a cancellation goes further."""
+        outcome = Outcome(action, cancelled=True)
+        try:
+            await self._do(action)
+            outcome = Outcome(action)
+            log.info("action done", extra={"action": action.key})
+        except ActionError as error:
+            facts = {"action": action.key, "reason": error.reason, "error": str(error)}
+            log.warning("action failed", extra=facts)
+            outcome = Outcome(
+                action, Failure(error.reason, str(error), error.terminal, error.retry_after_s)
+            )
+        except Exception as error:  # one model's trouble never stops the others
+            log.exception("action failed unexpectedly", extra={"action": action.key})
+            message = f"{action.key} failed unexpectedly: {type(error).__name__}: {error}"
+            outcome = Outcome(action, Failure("InternalError", message))
+        finally:
+            self._tasks.pop(action.key, None)
+            self._outcomes.append(outcome)
+            self.poke()
+
+    async def _do(self, action: Action) -> None:
+        ports = self._ports
+        match action:
+            case Download():
+                await ports.files.download(action)
+            case Verify():
+                await ports.files.verify(action)
+            case Delete():
+                await ports.files.delete(action)
+            case Load():
+                await ports.instances.load(action)
+            case Promote():
+                ports.instances.promote(action)
+            case Drain():
+                await ports.instances.drain(action)
+            case Unload():
+                await ports.instances.unload(action)
+            case _:
+                raise TypeError(f"{action.key} is no effect of its own")

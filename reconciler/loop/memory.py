@@ -1,0 +1,121 @@
+"""What the core carries from pass to pass: epoch, ledger, failures, and who has been healthy.
+
+Plain state with one owner, `core`. Everything that must survive a restart is in `Remembered`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from reconciler.actions import Action, Download, Failure, Load, Outcome, Verify
+from reconciler.backoff import Record, failed
+from reconciler.budget import Ledger, Measurement
+from reconciler.knowledge import download_key, download_subject, load_key, load_subject
+from reconciler.state import DiskLimits, InstancePhase, InstanceUid, InstanceView
+
+HEALTHY = timedelta(minutes=10)
+"""An instance that answered this long forgives the crashes before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What survives a restart. `fingerprint` is that of the effective state of `epoch`."""
+
+    epoch: int = 0
+    fingerprint: str = ""
+    ledger: Ledger = field(default_factory=Ledger)
+    failures: dict[str, Record] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Memory:
+    """The mutable memory of the core. `view` is the ledger that admission uses."""
+
+    kept: Remembered
+    view: Ledger
+    serial: int = 1
+    _measured: set[InstanceUid] = field(default_factory=set)
+    _reported: set[InstanceUid] = field(default_factory=set)
+    _current_since: dict[InstanceUid, datetime] = field(default_factory=dict)
+
+    def enter(self, fingerprint: str) -> None:
+        """Count a new epoch when the effective state is another; admission looks anew then."""
+        if fingerprint != self.kept.fingerprint:
+            self.kept = replace(self.kept, epoch=self.kept.epoch + 1, fingerprint=fingerprint)
+            self.view = self.kept.ledger
+
+    def finish(
+        self,
+        outcome: Outcome,
+        limits: DiskLimits,
+        credentials: str,
+        total: int | None,
+        at: datetime,
+    ) -> None:
+        """File the end of an action: a failure under its subject, a success clears it."""
+        action = outcome.action
+        subject, key = _subject(action, limits, credentials, total)
+        if isinstance(action, Load) and not outcome.cancelled:
+            self._reported.add(action.uid)
+        if outcome.cancelled:
+            return
+        if outcome.error is not None:
+            self._fail(subject, key, outcome.error, at, brake=isinstance(action, Load))
+        elif not isinstance(action, Load):  # a load is forgiven once it has served for a while
+            self._clear(subject)
+
+    def died(self, instance: InstanceView, total: int | None, at: datetime) -> None:
+        """File the death of an instance that nobody ended; a failed load is filed only once."""
+        if instance.uid in self._reported or instance.exit is None:
+            return
+        self._reported.add(instance.uid)
+        exit_ = instance.exit
+        failure = Failure(exit_.reason, exit_.message, exit_.terminal)
+        key = load_key(instance.spec_hash, total)
+        self._fail(load_subject(instance.key), key, failure, at, brake=True)
+
+    def measure(self, instances: Iterable[InstanceView], at: datetime) -> None:
+        """Note the size of instances seen loaded for the first time; forgive the healthy ones."""
+        for instance in instances:
+            if instance.measured is not None and instance.uid not in self._measured:
+                self._measured.add(instance.uid)
+                found = Measurement(instance.measured, instance.load_s or 0.0)
+                ledger = self.kept.ledger.noting(instance.spec_hash, found)
+                self.kept = replace(self.kept, ledger=ledger)
+            if instance.phase is InstancePhase.CURRENT:
+                since = self._current_since.setdefault(instance.uid, at)
+                if at - since >= HEALTHY:
+                    self._clear(load_subject(instance.key))
+
+    def forget(self, alive: set[InstanceUid], subjects: set[str]) -> None:
+        """Drop memories of instances that are gone and of subjects nobody can meet again."""
+        self._measured &= alive
+        self._reported &= alive
+        self._current_since = {u: t for u, t in self._current_since.items() if u in alive}
+        if not self.kept.failures.keys() <= subjects:
+            failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
+            self.kept = replace(self.kept, failures=failures)
+
+    def _fail(self, subject: str, key: str, failure: Failure, at: datetime, *, brake: bool) -> None:
+        record = failed(self.kept.failures.get(subject), key, failure, at, brake=brake)
+        self.kept = replace(self.kept, failures={**self.kept.failures, subject: record})
+
+    def _clear(self, subject: str) -> None:
+        if subject in self.kept.failures:
+            failures = {s: r for s, r in self.kept.failures.items() if s != subject}
+            self.kept = replace(self.kept, failures=failures)
+
+
+def _subject(
+    action: Action, limits: DiskLimits, credentials: str, total: int | None
+) -> tuple[str, str]:
+    """Under which subject and failure key the end of an action is filed."""
+    match action:
+        case Download(artifact=artifact) | Verify(artifact=artifact):
+            return download_subject(artifact), download_key(artifact, limits, credentials)
+        case Load(model=model, spec=spec):
+            return load_subject(model), load_key(spec.spec_hash, total)
+        case _:
+            return action.key, action.key
