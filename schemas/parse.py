@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from schemas.base import Fault, Invalid
 from schemas.errors import DocumentError, Problem
 
-__all__ = ["escape", "nearest", "parse", "pointer"]
+__all__ = ["KeyProblem", "escape", "nearest", "parse", "pointer"]
 
 M = TypeVar("M", bound=BaseModel)
 Path = tuple[str | int, ...]
@@ -42,13 +42,19 @@ _BOUNDS = {
 }
 
 
+class KeyProblem(Problem):
+    """A problem with the key at its pointer, not with the value below it."""
+
+    __slots__ = ()
+
+
 def parse(model: type[M], data: object, texts: Mapping[str, str] | None = None) -> M:
     """Validate plain JSON values; raises DocumentError with every problem found.
 
     `texts` gives, by JSON pointer, how an unquoted scalar was written, so that the fix can show
     it quoted (YAML has already made 1.1 out of 1.10).
     """
-    nulls = {at: Problem(at, *_NULL) for at in _nulls(data)}
+    nulls = {at: KeyProblem(at, *_NULL) for at in _nulls(data)}
     try:
         document = model.model_validate(data)
     except ValidationError as error:
@@ -104,10 +110,11 @@ def _problems(
     """One error of pydantic as one problem, or as several when our own check found several."""
     kind, loc = details["type"], details["loc"]
     path = _path(data, loc)
+    about = KeyProblem if kind == "extra_forbidden" or "[key]" in loc[-1:] else Problem
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, Invalid):
         for fault in cause.faults:
-            yield Problem(pointer((*path, *fault.at)), fault.message, fault.hint)
+            yield about(pointer((*path, *fault.at)), fault.message, fault.hint)
         return
     if kind == "too_short" and details["input"]:
         return  # it only looks too short because items of it are wrong, which is reported
@@ -120,7 +127,7 @@ def _problems(
         )
     else:
         fault = _wrong_value(kind, details, texts.get(pointer(path)))
-    yield Problem(pointer(path), fault.message, fault.hint)
+    yield about(pointer(path), fault.message, fault.hint)
 
 
 def _path(data: object, loc: Path) -> Path:

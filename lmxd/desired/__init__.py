@@ -1,0 +1,1 @@
+"""The document on disk: reading it, following it, and remembering what was accepted."""

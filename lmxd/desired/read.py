@@ -1,0 +1,220 @@
+"""Bytes of a desired-state file -> plain JSON values, the document, and where everything stands.
+
+Called by `document` in a thread (a large file takes seconds) and by the command line, which
+validates offline. Raises `DocumentError` whose problems all carry line and column; never raises
+anything else for bad content. Plain values only leave this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lmxd.desired.nodes import ListNode, MapNode, Mark, Node, ScalarNode, compose, fail
+from schemas.desired import DesiredState
+from schemas.errors import DocumentError, Problem
+from schemas.parse import KeyProblem, escape, parse
+
+__all__ = ["MAX_BYTES", "Place", "Reading", "canonical", "excerpt", "load_file", "read", "read_raw"]
+
+MAX_BYTES = 1024 * 1024
+MAX_VALUES = 200_000
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands, where its key does (None in a list), and what kind of node it is.
+
+    `plain` is how an unquoted scalar was written; None for quoted ones, maps and lists.
+    """
+
+    value: Mark
+    key: Mark | None
+    scalar: bool
+    plain: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A valid file: its bytes and digest, its plain values, the document, places by pointer."""
+
+    raw: bytes
+    sha256: str
+    data: Mapping[str, object]
+    document: DesiredState
+    places: Mapping[str, Place]
+
+
+def read(raw: bytes) -> Reading:
+    """Read the bytes of a file; raises DocumentError."""
+    text = _decoded(raw)
+    root = compose(text)
+    if root is None or (isinstance(root, ScalarNode) and root.plain and root.text in _NULLS):
+        problem = Problem("", "the file is empty", "write `version: 1`; no models are `models: {}`")
+        raise DocumentError("EmptyFile", (problem,))
+    values = _Values()
+    data = values.convert(root)
+    texts = {at: place.plain for at, place in values.places.items() if place.plain is not None}
+    try:
+        document = parse(DesiredState, data, texts)
+    except DocumentError as error:
+        found = sorted(_located(error.problems, values.places), key=lambda each: each.line or 0)
+        raise DocumentError(error.reason, tuple(found)) from None
+    assert isinstance(data, dict)  # noqa: S101 - the model accepts nothing else
+    return Reading(raw, hashlib.sha256(raw).hexdigest(), data, document, values.places)
+
+
+def load_file(path: Path) -> Reading:
+    """Read and validate one file as it is now; raises DocumentError. Blocks."""
+    raw, _ = read_raw(path)
+    return read(raw)
+
+
+def read_raw(path: Path) -> tuple[bytes, int]:
+    """The bytes of a regular file and its inode; raises DocumentError. Blocks."""
+    try:
+        # Without O_NONBLOCK, opening a pipe would wait for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _refused("FileUnreadable", f"{path} is not a regular file")
+            raw = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _refused("FileMissing", f"{path} does not exist", "create it") from None
+    except OSError as error:
+        raise _refused("FileUnreadable", f"{path} cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise _refused("FileTooLarge", f"{path} is larger than 1 MiB")
+    return raw, status.st_ino
+
+
+def canonical(data: Mapping[str, object]) -> bytes:
+    """One spelling of all documents that mean the same.
+
+    Order has meaning in lists and in `models`, where it breaks ties; all else is sorted.
+    """
+    plain = {key: value for key, value in data.items() if key != "models"}
+    models = data.get("models")
+    pairs = models.items() if isinstance(models, dict) else ()
+    ordered = [[key, _sorted(model)] for key, model in pairs]
+    return json.dumps([_sorted(plain), ordered], separators=(",", ":")).encode()
+
+
+def excerpt(text: str, problem: Problem) -> str:
+    """The line a problem points at with a caret below it; "" where the place is not known."""
+    lines = re.split(r"\r\n|[\n\r\x85\u2028\u2029]", text.removeprefix("\ufeff"))
+    if problem.line is None or problem.line > len(lines):
+        return ""
+    line = lines[problem.line - 1]
+    column = problem.column or 1
+    begin = max(0, column - 60)
+    shown = "".join(char if char.isprintable() else " " for char in line[begin : begin + 100])
+    margin = f"{problem.line:>5} | "
+    return f"{margin}{shown}\n{' ' * (len(margin) - 2)}| {' ' * (column - 1 - begin)}^"
+
+
+def _decoded(raw: bytes) -> str:
+    if len(raw) > MAX_BYTES:
+        raise _refused("FileTooLarge", "the document is larger than 1 MiB")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        mark = Mark(before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
+        fail(mark, f"byte 0x{raw[error.start]:02x} is not UTF-8", "save the file as UTF-8")
+
+
+def _refused(reason: str, message: str, hint: str | None = None) -> DocumentError:
+    return DocumentError(reason, (Problem("", message, hint),))
+
+
+def _sorted(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+class _Values:
+    """Nodes -> plain values, remembering the place of each; aliases are copied out."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self._count = 0
+
+    def convert(self, node: Node, pointer: str = "", key: Mark | None = None) -> object:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            fail(node.mark, f"aliases expand to more than {MAX_VALUES} values", pointer=pointer)
+        scalar = isinstance(node, ScalarNode)
+        plain = node.text if isinstance(node, ScalarNode) and node.plain else None
+        self.places[pointer] = Place(node.mark, key, scalar, plain)
+        if isinstance(node, ScalarNode):
+            return _scalar(node.text) if node.plain else node.text
+        if isinstance(node, ListNode):
+            return [
+                self.convert(item, f"{pointer}/{index}") for index, item in enumerate(node.items)
+            ]
+        return {
+            name.text: self.convert(value, f"{pointer}/{escape(name.text)}", name.mark)
+            for name, value in _merged(node)
+        }
+
+
+def _merged(node: MapNode) -> Iterator[tuple[ScalarNode, Node]]:
+    """The pairs of a map with what `<<` brings in first; its own keys win, then earlier maps."""
+    own = [(key, value) for key, value in node.pairs if not _is_merge(key)]
+    taken = {key.text for key, _ in own}
+    for key, value in node.pairs:
+        if _is_merge(key):
+            for base in value.items if isinstance(value, ListNode) else [value]:
+                if not isinstance(base, MapNode):
+                    fail(
+                        base.mark, "<< takes a map, or a list of maps", "write it like `<<: *name`"
+                    )
+                for inner, below in _merged(base):
+                    if inner.text not in taken:
+                        taken.add(inner.text)
+                        yield inner, below
+    yield from own
+
+
+def _is_merge(key: ScalarNode) -> bool:
+    return key.plain and key.text == "<<"
+
+
+def _scalar(text: str) -> object:
+    """The core schema of YAML 1.2: dates, times and 1_000 stay text."""
+    if text in _NULLS:
+        return None
+    if text in _BOOLS:
+        return _BOOLS[text]
+    if _INT.fullmatch(text):
+        return int(text, 0 if text.startswith(("0o", "0x")) else 10)
+    if _FLOAT.fullmatch(text):
+        number = float(text)
+        return number if abs(number) != float("inf") else text
+    return text
+
+
+def _located(problems: tuple[Problem, ...], places: Mapping[str, Place]) -> Iterator[Problem]:
+    for problem in problems:
+        at = problem.pointer
+        while at not in places:
+            at = at.rpartition("/")[0]
+        place = places[at]
+        # A map or a list is pointed at by its key: that is where its line begins.
+        by_key = isinstance(problem, KeyProblem) or not place.scalar
+        mark = place.key if by_key and place.key else place.value
+        yield replace(problem, line=mark.line, column=mark.column)
