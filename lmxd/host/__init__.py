@@ -1,0 +1,1 @@
+"""The machine: its clocks, its memory and disks, and what its device has."""

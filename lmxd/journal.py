@@ -1,0 +1,74 @@
+"""What the reconciler remembers over a restart, in the state folder: the port `Journal`.
+
+state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
+load times, failures.json what failed and when it may be tried again. A file that cannot be
+understood is set aside by the state folder and its memory starts anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from lmxd.statefolder import StateFolder
+from reconciler.backoff import Record
+from reconciler.budget import Ledger, Measurement
+
+T = TypeVar("T")
+
+
+class Journal:
+    """Reads everything at the start; each save replaces one file before any effect follows."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+        state = folder.read("state") or {}
+        self.state_id: str = _or(state.get("stateId"), str, uuid.uuid4().hex)
+        self._epoch = _or(state.get("epoch"), int, 0)
+        self._fingerprint = _or(state.get("fingerprint"), str, "")
+        measured = (folder.read("ledger") or {}).get("entries")
+        self._ledger = Ledger(_or(measured, dict[str, tuple[Measurement, ...]], {}))
+        records = (folder.read("failures") or {}).get("records")
+        self._failures = _or(records, dict[str, Record], {})
+
+    def epoch(self) -> tuple[int, str]:
+        """The last epoch and the fingerprint of the effective state it stood for."""
+        return self._epoch, self._fingerprint
+
+    def ledger(self) -> Ledger:
+        """Measured sizes and load times."""
+        return self._ledger
+
+    def failures(self) -> Mapping[str, Record]:
+        """Failure records by subject."""
+        return self._failures
+
+    async def save_epoch(self, epoch: int, fingerprint: str) -> None:
+        """Persist a new epoch."""
+        body = {"stateId": self.state_id, "epoch": epoch, "fingerprint": fingerprint}
+        await self._write("state", body)
+
+    async def save_ledger(self, ledger: Ledger) -> None:
+        """Persist the ledger."""
+        await self._write("ledger", {"entries": msgspec.to_builtins(ledger.entries)})
+
+    async def save_failures(self, failures: Mapping[str, Record]) -> None:
+        """Persist the failure records."""
+        await self._write("failures", {"records": msgspec.to_builtins(dict(failures))})
+
+    async def _write(self, name: str, body: dict[str, Any]) -> None:
+        await asyncio.to_thread(self._folder.write, name, body)
+
+
+def _or(value: object, kind: type[T], otherwise: T) -> T:
+    """`value` as `kind`, or `otherwise` where it is missing or of another shape."""
+    if value is None:
+        return otherwise
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return otherwise
