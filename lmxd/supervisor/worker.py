@@ -121,7 +121,16 @@ class Worker:
         await self._until(self._hello)
         self._watch.load_s = timeout_s
         self.link.send(load)
-        return await self._until(self._loaded)
+        # The watch judges phases; this is for a worker that beats and never begins to load.
+        longest_s = timeout_s + self._limits.warm_up_s
+        loop = asyncio.get_running_loop()
+        overdue = loop.call_later(
+            longest_s, self._hung, Hang("load", longest_s, longest_s, silent=False)
+        )
+        try:
+            return await self._until(self._loaded)
+        finally:
+            overdue.cancel()
 
     def submit(self, request: Request) -> None:
         """Hand over a request. Raises FrameError when it is too large to send."""
@@ -216,11 +225,15 @@ class Worker:
     def _look_now(self) -> None:
         if self._told or self.ended.done():
             return
-        self._hang = self._watch.look(self._clock())
-        if self._hang is None:
+        hang = self._watch.look(self._clock())
+        if hang is None:
             self._schedule_look()
-            return
-        log.warning("worker hung", extra={"worker": self.name, "hang": str(self._hang)})
+        else:
+            self._hung(hang)
+
+    def _hung(self, hang: Hang) -> None:
+        self._hang = hang
+        log.warning("worker hung", extra={"worker": self.name, "hang": str(hang)})
         self._signal(self._process.kill)
 
     async def _reap(self) -> None:
@@ -249,7 +262,7 @@ class Worker:
         """The future's value; raises ActionError when the process ends before."""
         either: set[asyncio.Future[Any]] = {future, self.ended}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if future.done():
+        if not self.ended.done():
             return future.result()
         ended = self.ended.result() or ExitReport("Cancelled", f"{self.name} was told to end")
         raise ActionError(ended.reason, ended.message, terminal=ended.terminal)

@@ -40,8 +40,21 @@ from collections.abc import Iterator
 
 import msgspec
 
-from schemas.frames import DOWN, UP, Beat, Cancel, Hello, Load, Loaded, LoadFailed, Progress
-from schemas.frames import Step, Stop, Submit, Up
+from schemas.frames import (
+    DOWN,
+    UP,
+    Beat,
+    Cancel,
+    Hello,
+    Load,
+    Loaded,
+    LoadFailed,
+    Progress,
+    Step,
+    Stop,
+    Submit,
+    Up,
+)
 from schemas.inference import Accepted, Event, Failed, Finish, Request, Text, Timings, Usage
 
 _NAMES = {kind: name for name, kind in UP.items()}
@@ -118,7 +131,7 @@ class Peer:
         self.script = str(load.options.get("script", "ok"))
         self.phase = "load"
         self.send(Progress("load", 1, 2))
-        print(f"script {self.script}", file=sys.stderr)
+        sys.stderr.write(f"script {self.script}\n")
         match self.script.split():
             case ["die"]:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -144,22 +157,14 @@ class Peer:
         if verb not in {"echo", "flood", "release", "stick"}:
             for word in words:
                 self.step(Text(request.id, 0, f"{word} "))
+        if verb in {"fail", "die", "mute", "stick"}:
+            self.go_wrong(request, verb, words)
+            return
         match verb:
             case "hold":
                 self.held[request.id] = request
             case "flood":
                 self.floods.add(request.id)
-            case "fail":
-                self.step(Failed(request.id, 0, "internal", "scripted failure"))
-                self.usage(request.id)
-            case "die":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "mute":
-                self.muted = True
-            case "stick":
-                self.phase = words[0]
-                self.stuck_since = time.monotonic()
-                self.held[request.id] = request
             case "release":
                 self.step(Text(request.id, 0, "released"))
                 self.finish(request.id, "stop")
@@ -170,6 +175,20 @@ class Peer:
                 self.finish(request.id, "stop")
             case _:
                 self.finish(request.id, "stop")
+
+    def go_wrong(self, request: Request, verb: str, words: list[str]) -> None:
+        match verb:
+            case "fail":
+                self.step(Failed(request.id, 0, "internal", "scripted failure"))
+                self.usage(request.id)
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "mute":
+                self.muted = True
+            case _:
+                self.phase = words[0]
+                self.stuck_since = time.monotonic()
+                self.held[request.id] = request
 
     def answer_unaccepted(self, request: Request, verb: str, words: list[str]) -> None:
         match verb:
