@@ -107,6 +107,8 @@ class Lane:
             case InstancePhase.LOADING:
                 self.cancels.append(Cancel(f"load:{instance.uid}"))
                 self._going.append((f"load:{instance.uid}", accounted(instance)))
+            case InstancePhase.READY if instance.in_flight:
+                self._retire(instance, ())  # another was promoted over it: its claims may end
             case InstancePhase.READY | InstancePhase.DRAINED:
                 self._unload(instance, ())
             case InstancePhase.CURRENT:
