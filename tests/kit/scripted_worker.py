@@ -1,6 +1,6 @@
 """A worker process that does what the test says: the real protocol, no engine.
 
-    python tests/kit/scripted_worker.py [--beat S] [--say-protocol N] [--mute] --fd 5 --protocol 1
+    python tests/kit/scripted_worker.py [--beat S] [--mute] --fd 5 --protocol 1
 
 `options["script"]` of its load says how the load goes:
 
@@ -67,6 +67,7 @@ class Peer:
         self.sock = sock
         self.beat_s = beat_s
         self.buffer = b""
+        self.idle_load = False
         self.script = "ok"
         self.muted = False
         self.phase = "spare"
@@ -138,6 +139,8 @@ class Peer:
             case ["fail", code]:
                 self.send(LoadFailed(code, f"scripted {code}"))
                 os._exit(2)
+            case ["hold"] if self.idle_load:
+                self.phase = "idle"
             case ["hold"]:
                 self.stuck_since = time.monotonic()
             case ["mute"]:
@@ -217,8 +220,10 @@ def main() -> None:
     parser.add_argument("--say-protocol", type=int, default=1)
     parser.add_argument("--beat", type=float, default=0.05)
     parser.add_argument("--mute", action="store_true", help="never say hello")
+    parser.add_argument("--idle-load", action="store_true", help="script hold: say it is idle")
     arguments = parser.parse_args()
     peer = Peer(socket.socket(fileno=arguments.fd), arguments.beat)
+    peer.idle_load = arguments.idle_load
     peer.muted = arguments.mute
     peer.send(Hello(arguments.say_protocol, os.getpid(), {}))
     peer.run()
