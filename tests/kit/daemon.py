@@ -176,7 +176,6 @@ async def running(
         options: more arguments of `serve`.
         env: variables laid over the environment, such as HF_ENDPOINT.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "lmxd", "serve"),
         *([str(document)] if document else []),
@@ -210,7 +209,7 @@ def _environment(folder: Path, extra: Mapping[str, str]) -> dict[str, str]:
     """Ours without settings of this shell, importing this checkout, with a home of its own."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LMXD_", "HF_", "XDG_"))}
     home = folder / "home"
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     return {**kept, "PYTHONPATH": str(ROOT), "HOME": str(home), **extra}
 
 
