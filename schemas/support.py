@@ -8,50 +8,77 @@ to something else than their neutral value; the reconciler shows the names in th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Generic, NamedTuple, TypeVar
 
 from schemas.alias import Route
 from schemas.desired import DesiredState
 from schemas.model import Model
 from schemas.parse import pointer
 
-__all__ = ["unsupported"]
+__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "unsupported"]
 
-MODEL: Mapping[str, Callable[[Model], bool]] = {
-    "source": lambda model: model.source.scheme in {"oci", "https"} or bool(model.source.quant),
-    "group": lambda model: model.group is not None,
-    "engine": lambda model: model.engine == "gguf",
-    "task": lambda model: model.task not in {"auto", "chat"},
-    "kv_cache": lambda model: model.kv_cache.bits != 16,
-    "prefix_cache": lambda model: model.prefix_cache.memory + model.prefix_cache.disk > 0,
-    "warm": lambda model: bool(model.warm),
-    "draft": lambda model: model.draft is not None,
-    "adapters": lambda model: bool(model.adapters),
-    "engine_options": lambda model: bool(model.engine_options.model_fields_set),
-    "template": lambda model: model.template != "default" and not is_inline(model.template),
-    "tokenizer": lambda model: model.tokenizer is not None,
-    "canary": lambda model: model.canary is not None,
-    "predict": lambda model: model.predict,
-    "protect": lambda model: model.protect,
-    "preset": lambda model: model.preset is not None,
-    "build": lambda model: bool(model.build.model_fields_set),
-}
-"""Field of a model -> does this (resolved) model ask for what is not there yet."""
+T = TypeVar("T")
 
-DOCUMENT: Mapping[str, Callable[[DesiredState], bool]] = {
-    "/limits/loaded": lambda document: document.limits.loaded is not None,
-    "/limits/bandwidth": lambda document: document.limits.bandwidth is not None,
-    "/limits/download_window": lambda document: document.limits.download_window is not None,
-    "/schedules": lambda document: bool(document.schedules),
-    "/reconcile/drift": lambda document: document.reconcile.drift != "enforce",
-    "/reconcile/prune_disk": lambda document: document.reconcile.prune_disk,
-    "/reconcile/retention": lambda document: "retention" in document.reconcile.model_fields_set,
-    "/reconcile/guard": lambda document: "guard" in document.reconcile.model_fields_set,
-    "/policy": lambda document: bool(document.policy.model_fields_set),
-    "/keys": lambda document: bool(document.keys),
-    "/webhooks": lambda document: bool(document.webhooks),
-    "/hosts": lambda document: bool(document.hosts),
+
+class Gap(NamedTuple, Generic[T]):
+    """What has no effect, in words for the reference page, and does this value ask for it."""
+
+    what: str
+    asks: Callable[[T], bool]
+
+
+MODEL: Mapping[str, Gap[Model]] = {
+    "source": Gap(
+        "oci:, https: and the quantizations of GGUF repositories",
+        lambda model: model.source.scheme in {"oci", "https"} or bool(model.source.quant),
+    ),
+    "group": Gap("all of it", lambda model: model.group is not None),
+    "engine": Gap("gguf", lambda model: model.engine == "gguf"),
+    "task": Gap("all but auto and chat", lambda model: model.task not in {"auto", "chat"}),
+    "kv_cache": Gap("fewer than 16 bits", lambda model: model.kv_cache.bits != 16),
+    "prefix_cache": Gap(
+        "all of it", lambda model: model.prefix_cache.memory + model.prefix_cache.disk > 0
+    ),
+    "warm": Gap("all of it", lambda model: bool(model.warm)),
+    "draft": Gap("all of it", lambda model: model.draft is not None),
+    "adapters": Gap("all of it", lambda model: bool(model.adapters)),
+    "engine_options": Gap("all of it", lambda model: bool(model.engine_options.model_fields_set)),
+    "template": Gap(
+        "names of presets",
+        lambda model: model.template != "default" and not is_inline(model.template),
+    ),
+    "tokenizer": Gap("all of it", lambda model: model.tokenizer is not None),
+    "canary": Gap("all of it", lambda model: model.canary is not None),
+    "predict": Gap("true", lambda model: model.predict),
+    "protect": Gap("true", lambda model: model.protect),
+    "preset": Gap("all of it", lambda model: model.preset is not None),
+    "build": Gap("all of it", lambda model: bool(model.build.model_fields_set)),
 }
-"""JSON pointer -> does this document ask for what is not there yet."""
+"""By field of a model with its defaults applied."""
+
+DOCUMENT: Mapping[str, Gap[DesiredState]] = {
+    "/limits/loaded": Gap("all of it", lambda document: document.limits.loaded is not None),
+    "/limits/bandwidth": Gap("all of it", lambda document: document.limits.bandwidth is not None),
+    "/limits/download_window": Gap(
+        "all of it", lambda document: document.limits.download_window is not None
+    ),
+    "/schedules": Gap("all of it", lambda document: bool(document.schedules)),
+    "/reconcile/drift": Gap(
+        "adopt and warn", lambda document: document.reconcile.drift != "enforce"
+    ),
+    "/reconcile/prune_disk": Gap("true", lambda document: document.reconcile.prune_disk),
+    "/reconcile/retention": Gap(
+        "all of it", lambda document: "retention" in document.reconcile.model_fields_set
+    ),
+    "/reconcile/guard": Gap(
+        "all of it", lambda document: "guard" in document.reconcile.model_fields_set
+    ),
+    "/policy": Gap("all of it", lambda document: bool(document.policy.model_fields_set)),
+    "/keys": Gap("all of it", lambda document: bool(document.keys)),
+    "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),
+    "/hosts": Gap("all of it", lambda document: bool(document.hosts)),
+}
+"""By JSON pointer. Routes in `aliases` are found by their type."""
 
 
 def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
@@ -65,10 +92,11 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
         for name, alias in document.aliases.items()
         if isinstance(alias, Route)
     ]
-    top = tuple(name for name, asks in DOCUMENT.items() if asks(document))
+    top = tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
     models = {
-        key: tuple(f"/{name}" for name, asks in MODEL.items() if asks(document.resolved(key)))
+        key: tuple(f"/{name}" for name, gap in MODEL.items() if gap.asks(model))
         for key in document.models
+        for model in (document.resolved(key),)
     }
     return (*top, *routes), models
 
