@@ -1,0 +1,131 @@
+"""The control API, read side: status, models, the document, what is effective, the plan.
+
+Nothing is computed here: the daemon's `Control` answers, this module gives it JSON, ETags and
+the generation and epoch it belongs to.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from lmxd.http.incoming import deps_of
+from lmxd.http.outgoing import json_answer
+from lmxd.http.ports import Control
+from lmxd.http.routing import Route
+from schemas.errors import Code, RequestError
+
+YAML = "application/yaml"
+_YAML_NAMES = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
+
+
+async def status(request: Request) -> HTTPResponse:
+    """`GET /status`: conditions of the daemon and of every model."""
+    control = deps_of(request).control
+    return json_answer(control.status(), headers=_stamped(control))
+
+
+async def models(request: Request) -> HTTPResponse:
+    """`GET /models`: the status of every model."""
+    control = deps_of(request).control
+    found = control.status()
+    body = {"generation": found.generation, "epoch": found.epoch, "models": found.models}
+    return json_answer(body, headers=_stamped(control))
+
+
+async def model(request: Request, key: str) -> HTTPResponse:
+    """`GET /models/{key}`: the status of one model, by its key in the document."""
+    control = deps_of(request).control
+    found = control.status()
+    one = found.model(key)
+    if one is None:
+        keys = [item.key for item in found.models]
+        near = difflib.get_close_matches(key, keys, n=1)
+        raise RequestError(
+            Code.MODEL_NOT_FOUND,
+            f"the document has no model {key[:128]!r}; it has {', '.join(keys[:20]) or 'none'}",
+            hint=f"did you mean {near[0]}?" if near else None,
+        )
+    return json_answer(one, headers=_stamped(control))
+
+
+async def desired(request: Request) -> HTTPResponse:
+    """`GET /desired`: the accepted document, as JSON or as the bytes of its YAML."""
+    control = deps_of(request).control
+    config = control.config()
+    if config.accepted is None:
+        raise RequestError(
+            Code.NOT_FOUND,
+            f"no document has been accepted yet: {config.message or config.reason}",
+            hint=f"write a valid one to {config.path}",
+        )
+    headers = _stamped(control) | {"Vary": "Accept"}
+    if _prefers(request, _YAML_NAMES):
+        content = await control.document_bytes()
+        headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()}"'
+        answer = HTTPResponse(content, headers=headers, content_type=YAML)
+    else:
+        headers["ETag"] = f'"{control.stamp().etag}"'
+        answer = json_answer(config.accepted.data, headers=headers)
+    if headers["ETag"] in _list(request.headers.getone("if-none-match", "")):
+        return HTTPResponse(status=304, headers=headers)
+    return answer
+
+
+async def effective(request: Request) -> HTTPResponse:
+    """`GET /effective`: what holds at this instant."""
+    _only_now(request)
+    control = deps_of(request).control
+    return json_answer(control.effective(), headers=_stamped(control))
+
+
+async def plan(request: Request) -> HTTPResponse:
+    """`GET /plan`: what would be done now, as JSON, or as text for `Accept: text/plain`."""
+    _only_now(request)
+    control = deps_of(request).control
+    found = control.plan()
+    headers = _stamped(control) | {"Vary": "Accept"}
+    if _prefers(request, ("text/plain",)):
+        text = str(found.get("text", ""))
+        return HTTPResponse(text, headers=headers, content_type="text/plain; charset=utf-8")
+    return json_answer(found, headers=headers)
+
+
+def _only_now(request: Request) -> None:
+    if "at" in request.args:
+        raise RequestError(
+            Code.UNSUPPORTED_PARAMETER,
+            "at is not supported: only the present instant can be asked for",
+            hint="leave it out",
+            param="at",
+        )
+
+
+def _stamped(control: Control) -> dict[str, str]:
+    stamp = control.stamp()
+    return {"Lmxd-Generation": str(stamp.generation), "Lmxd-Epoch": str(stamp.epoch)}
+
+
+def _prefers(request: Request, types: tuple[str, ...]) -> bool:
+    """Whether the client would rather have one of `types` than JSON, which is the default."""
+    found = request.accept.match("application/json", *types)
+    return bool(found) and found.mime in types
+
+
+def _list(header: str) -> list[str]:
+    return [item.strip() for item in header.split(",")]
+
+
+_BASE = "/lmxd/v1"
+
+ROUTES = (
+    Route("GET", f"{_BASE}/status", status),
+    Route("GET", f"{_BASE}/models", models),
+    Route("GET", f"{_BASE}/models/<key:str>", model),
+    Route("GET", f"{_BASE}/desired", desired),
+    Route("GET", f"{_BASE}/effective", effective),
+    Route("GET", f"{_BASE}/plan", plan),
+)

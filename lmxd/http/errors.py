@@ -1,0 +1,210 @@
+"""The only place where an error code becomes an HTTP status, headers and a body.
+
+Errors are raised anywhere below as `LmxdError`; Sanic's own (unknown path, wrong method, broken
+HTTP) are translated here. Bodies come in two shapes: OpenAI's `{"error": {...}}` and RFC 9457
+problem documents for the control API. What nobody foresaw is `internal`: the traceback goes to
+the log, the client gets the request id to look for.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+
+import msgspec
+from sanic import exceptions as sanic_errors
+from sanic.handlers import ErrorHandler
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from schemas.errors import Code, LmxdError, RequestError
+from schemas.inference import Failed
+
+_log = logging.getLogger(__name__)
+
+STATUS: Mapping[Code, int] = {
+    Code.INVALID_JSON: 400,
+    Code.INVALID_REQUEST: 400,
+    Code.UNSUPPORTED_PARAMETER: 400,
+    Code.WRONG_TASK: 400,
+    Code.CONTEXT_LENGTH_EXCEEDED: 400,
+    Code.FORBIDDEN: 403,
+    Code.MODEL_NOT_FOUND: 404,
+    Code.MODEL_NOT_LOADED: 404,
+    Code.NOT_FOUND: 404,
+    Code.METHOD_NOT_ALLOWED: 405,
+    Code.TOO_LARGE: 413,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
+    Code.VALIDATION_FAILED: 422,
+    Code.INTERNAL: 500,
+    Code.WORKER_DIED: 502,
+    Code.QUEUE_FULL: 503,
+    Code.MODEL_LOADING: 503,
+    Code.NOT_ADMITTED: 503,
+    Code.SUSPENDED: 503,
+    Code.MODEL_FAILED: 503,
+    Code.MODEL_DRAINING: 503,
+    Code.SHUTTING_DOWN: 503,
+    Code.DEADLINE_EXCEEDED: 504,
+}
+
+RETRY_AFTER_MAX_S = 60  # the official clients ignore a longer advice
+_RETRY_AFTER_S: Mapping[Code, int] = {
+    Code.QUEUE_FULL: 2,
+    Code.MODEL_LOADING: 5,
+    Code.MODEL_DRAINING: 2,
+    Code.SHUTTING_DOWN: 5,
+}
+_RETRY_AFTER_DEFAULT_S = 30
+
+JSON = "application/json"
+PROBLEM = "application/problem+json"
+
+Body = dict[str, object]
+Shape = Callable[[LmxdError], Body]
+
+
+def status_of(code: Code) -> int:
+    """The HTTP status of a code."""
+    return STATUS[code]
+
+
+def headers_of(error: LmxdError) -> dict[str, str]:
+    """What an error says in headers: when to come back, and whether coming back helps."""
+    headers: dict[str, str] = {}
+    if status_of(error.code) in {429, 503}:
+        headers["Retry-After"] = str(_retry_after_s(error))
+    if isinstance(error, RequestError) and not error.retry:
+        headers["x-should-retry"] = "false"
+    return headers
+
+
+def _retry_after_s(error: LmxdError) -> int:
+    advice = error.retry_after_s if isinstance(error, RequestError) else None
+    if advice is None:
+        return _RETRY_AFTER_S.get(error.code, _RETRY_AFTER_DEFAULT_S)
+    return min(max(math.ceil(advice), 1), RETRY_AFTER_MAX_S)
+
+
+def openai_body(error: LmxdError) -> Body:
+    """OpenAI's shape. `error` is always an object with message, type, param and code."""
+    inner: Body = {
+        "message": error.message,
+        "type": _openai_type(status_of(error.code)),
+        "param": error.param if isinstance(error, RequestError) else None,
+        "code": str(error.code),
+    }
+    return {"error": inner | _more(error)}
+
+
+def _openai_type(status: int) -> str:
+    if status >= 500:
+        return "server_error"
+    return "permission_error" if status == 403 else "invalid_request_error"
+
+
+def problem_body(error: LmxdError) -> Body:
+    """An RFC 9457 problem document; `code` is the stable name, `detail` the sentence."""
+    body: Body = {
+        "type": f"urn:lmxd:error:{error.code}",
+        "title": str(error.code).replace("_", " ").capitalize(),
+        "status": status_of(error.code),
+        "detail": error.message,
+        "code": str(error.code),
+    }
+    if isinstance(error, RequestError) and error.param:
+        body["param"] = error.param
+    return body | _more(error)
+
+
+def _more(error: LmxdError) -> Body:
+    """Members both shapes share and only some errors have."""
+    more: Body = {}
+    if error.hint:
+        more["hint"] = error.hint
+    if isinstance(error, RequestError):
+        if error.available_at:
+            more["available_at"] = error.available_at
+        more |= error.details
+    return more
+
+
+def of_failed(event: Failed) -> RequestError:
+    """A generation's own failure as the error that clients see."""
+    try:
+        code = Code(event.code)
+    except ValueError:
+        code = Code.INTERNAL
+    return RequestError(code, event.message, hint=event.hint, retry=event.retryable)
+
+
+def internal(request_id: str) -> RequestError:
+    """What a client sees of a defect: no traceback, but the id under which it was logged."""
+    return RequestError(
+        Code.INTERNAL,
+        f"lmxd failed to answer request {request_id}",
+        hint="the log of the daemon has the details under this id",
+    )
+
+
+def respond(error: LmxdError, *, problem: bool) -> HTTPResponse:
+    """The whole answer to a request that failed before anything was sent."""
+    body = problem_body(error) if problem else openai_body(error)
+    return HTTPResponse(
+        msgspec.json.encode(body),
+        status=status_of(error.code),
+        headers=headers_of(error),
+        content_type=PROBLEM if problem else JSON,
+    )
+
+
+def wants_problem(path: str) -> bool:
+    """Whether errors of this path are problem documents: all but the inference API's."""
+    return not path.startswith("/v1")
+
+
+class Errors(ErrorHandler):
+    """Sanic's hook for every exception that leaves a handler or the router."""
+
+    def __init__(self, identify: Callable[[Request], str]) -> None:
+        super().__init__()
+        self._identify = identify
+
+    def response(self, request: Request, exception: Exception) -> HTTPResponse:
+        """Translate, log what is our own fault, and answer."""
+        request_id = self._identify(request)
+        error = translate(request.path, exception)
+        if error is None:
+            _log.error(
+                "request_crashed",
+                extra={"request_id": request_id, "path": request.path},
+                exc_info=exception,
+            )
+            error = internal(request_id)
+        answer = respond(error, problem=wants_problem(request.path))
+        if isinstance(exception, sanic_errors.MethodNotAllowed):
+            answer.headers.update(exception.headers)
+        return answer
+
+
+def translate(path: str, exception: Exception) -> LmxdError | None:
+    """The error to show for an exception; None for what nobody foresaw."""
+    if isinstance(exception, LmxdError):
+        return exception
+    if isinstance(exception, sanic_errors.NotFound):
+        hint = f"the OpenAI API is under /v1: did you mean /v1{path}?" if _misses_v1(path) else None
+        return RequestError(Code.NOT_FOUND, f"there is nothing at {path}", hint=hint)
+    if isinstance(exception, sanic_errors.MethodNotAllowed):
+        return RequestError(
+            Code.METHOD_NOT_ALLOWED, f"{exception.method} is not possible at {path}"
+        )
+    if isinstance(exception, sanic_errors.PayloadTooLarge):
+        return RequestError(Code.TOO_LARGE, str(exception))
+    if isinstance(exception, sanic_errors.SanicException) and exception.status_code < 500:
+        return RequestError(Code.INVALID_REQUEST, str(exception))
+    return None
+
+
+def _misses_v1(path: str) -> bool:
+    return path in {"/chat/completions", "/models"}

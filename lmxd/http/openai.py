@@ -1,0 +1,101 @@
+"""The OpenAI API: models and chat completions.
+
+Handlers only connect: the dialect translates, the gate decides, the stream writer writes.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from lmxd.dialects import fields, openai, openai_answers, openai_models
+from lmxd.http import errors
+from lmxd.http.incoming import Incoming, deps_of, parse
+from lmxd.http.outgoing import ascii_header, json_answer
+from lmxd.http.ports import Generation
+from lmxd.http.routing import Route
+from lmxd.http.streams import Stream, served_header
+from lmxd.serving.names import lookup
+from schemas.errors import Code, RequestError
+from schemas.inference import Failed, Finish, FinishReason, Text, Usage
+
+
+async def models(request: Request) -> HTTPResponse:
+    """`GET /v1/models`: every name there is; `?ready=true`: those that answer now."""
+    deps = deps_of(request)
+    only_ready = _flag(request, "ready")
+    body = openai_models.listing(deps.gate.routes, deps.started, only_ready=only_ready)
+    return json_answer(body)
+
+
+def _flag(request: Request, name: str) -> bool:
+    value = str(request.args.get(name, "false")).lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise RequestError(
+            Code.INVALID_REQUEST, f"{name} must be true or false, got {value[:64]!r}", param=name
+        )
+    return value in {"true", "1"}
+
+
+async def model(request: Request, name: str) -> HTTPResponse:
+    """`GET /v1/models/{name}`: one name, found by the rules that requests are."""
+    deps = deps_of(request)
+    routes = deps.gate.routes
+    target = openai_models.best(routes, lookup(routes, name))
+    return json_answer(openai_models.entry(name, target, deps.started))
+
+
+async def chat(request: Incoming) -> HTTPResponse | None:
+    """`POST /v1/chat/completions`."""
+    deps = deps_of(request)
+    request_id = f"chatcmpl-{uuid.uuid4().hex}"
+    asked = await parse(request, lambda body: openai.chat(body, request_id))
+    heading = openai_answers.Heading(request_id, asked.request.name, int(deps.now()))
+    ignored = fields.header(asked.ignored)
+    headers = {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
+    generation = deps.gate.submit(asked.request)
+    if not asked.stream:
+        return await _whole(generation, heading, headers)
+    encoder = openai_answers.ChatStream(heading, include_usage=asked.include_usage)
+    await Stream(request, generation, encoder, errors.openai_body, headers).run()
+    return None
+
+
+async def _whole(
+    generation: Generation, heading: openai_answers.Heading, headers: dict[str, str]
+) -> HTTPResponse:
+    """The answer when it is complete; a client that is gone ends the generation."""
+    try:
+        await generation.accepted()
+        text, reason, usage = await _read(generation)
+        headers |= served_header(generation.served)
+    finally:
+        await generation.aclose()
+    return json_answer(openai_answers.completion(heading, text, reason, usage), headers=headers)
+
+
+async def _read(generation: Generation) -> tuple[str, FinishReason, Usage]:
+    texts: list[str] = []
+    reason: FinishReason | None = None
+    async for event in generation:
+        match event:
+            case Text():
+                texts.append(event.text)
+            case Finish():
+                reason = event.reason
+            case Failed():
+                raise errors.of_failed(event)
+            case Usage() if reason is not None:
+                return "".join(texts), reason, event
+            case _:
+                break
+    raise RequestError(Code.INTERNAL, "the generation ended without a finish and usage")
+
+
+ROUTES = (
+    Route("GET", "/v1/models", models),
+    Route("GET", "/v1/models/<name:path>", model),
+    Route("POST", "/v1/chat/completions", chat),
+)

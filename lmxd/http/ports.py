@@ -1,0 +1,143 @@
+"""What the HTTP surface needs of the daemon; `lmxd.daemon` hands in the real things.
+
+`Gate` is where requests enter, `Control` is what the control API shows, `Health` is what load
+balancers ask. Nothing here is implemented in this package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from reconciler.state import ConfigView, Routes
+from schemas.inference import Accepted, Event, Request
+from schemas.status import DaemonStatus
+
+
+class Served(Protocol):
+    """What answers a request."""
+
+    @property
+    def key(self) -> str:
+        """The model's key in the document."""
+
+    @property
+    def revision(self) -> str | None:
+        """The revision of its files."""
+
+
+class Generation(Protocol):
+    """One request on its way. Whoever got it from the gate must `aclose()` it."""
+
+    @property
+    def name(self) -> str:
+        """The name the client asked for."""
+
+    @property
+    def served(self) -> Served | None:
+        """What answers; known from acceptance on, None before."""
+
+    async def accepted(self) -> Accepted:
+        """Wait until an engine took the request. Repeatable; cancelling ends only the waiting.
+        Raises RequestError when it cannot be served.
+        """
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """The events after acceptance: texts, one Finish or Failed an index, then Usage. Events
+        that are there already come without a turn of the event loop.
+        """
+
+    async def aclose(self) -> None:
+        """Give the request up or let go of a finished one. Idempotent, never raises."""
+
+
+class Gate(Protocol):
+    """Where inference requests come in."""
+
+    @property
+    def routes(self) -> Routes:
+        """The names of this instant. Never blocks."""
+
+    def submit(self, request: Request) -> Generation:
+        """Take the request. Raises RequestError for what is known at once. Never blocks."""
+
+
+class Stamp(NamedTuple):
+    """What an answer of the control API was computed from.
+
+    `etag` is the hex sha256 of the accepted document as canonical JSON; "" before any.
+    """
+
+    generation: int
+    epoch: int
+    etag: str
+
+
+class Control(Protocol):
+    """What the control API shows. Nothing here blocks but `document_bytes`."""
+
+    def stamp(self) -> Stamp:
+        """Generation, epoch and ETag of this instant."""
+
+    def status(self) -> DaemonStatus:
+        """Conditions of the daemon and of every model."""
+
+    def config(self) -> ConfigView:
+        """The accepted document and how the file stands."""
+
+    async def document_bytes(self) -> bytes:
+        """The bytes of the accepted generation, comments and all. Reads a file."""
+
+    def effective(self) -> dict[str, object]:
+        """What holds now, as JSON values."""
+
+    def plan(self) -> dict[str, object]:
+        """What the loop would do now, as JSON values; `text` is the same for people."""
+
+
+class Health(Protocol):
+    """Whether the daemon works, and whether it serves what it should."""
+
+    def live(self) -> bool:
+        """True when the loop made progress within 30 s."""
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether everything wanted is served, and if not, the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long streams wait with what, in seconds.
+
+    `hold_s`: headers are held so long, in the hope of a status that tells the truth.
+    `keep_alive_s`: silence after which a stream sends a comment. `drain_s`: what a stopping
+    server gives handlers to clean up after their connections were cut.
+    """
+
+    hold_s: float = 5.0
+    keep_alive_s: float = 5.0
+    drain_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may talk to the server beyond loopback names: extra Host names, CORS origins."""
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """Everything handlers use. `now` gives the wall clock in seconds since 1970; `started` is
+    when the daemon did.
+    """
+
+    gate: Gate
+    control: Control
+    health: Health
+    now: Callable[[], float]
+    started: int
+    access: Access = field(default_factory=Access)
+    timing: Timing = field(default_factory=Timing)
