@@ -1,7 +1,6 @@
 """Supervisor, pool and gate over scripted workers, with the loop's part played by the test.
 
-Everything is real but the engine: processes, sockets, frames. `until` waits for what the pool
-tells, never for time to pass.
+Everything is real but the engine: processes, sockets, frames.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 import itertools
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from lmxd.serving.gate import Gate
@@ -118,11 +117,12 @@ class Stage:
         self._stirred.set()
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        """Waits until it holds, looking whenever the pool said something."""
+        """Waits until it holds: looks when the pool said something, and often besides."""
         async with asyncio.timeout(PATIENCE_S):
             while not holds():
                 self._stirred.clear()
-                await self._stirred.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stirred.wait(), 0.02)
 
     async def load(self, key: str, uid: str | None = None, *, promote: bool = True) -> None:
         """Load a scripted model and make it answer."""
