@@ -160,11 +160,13 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    *command_options: str, limits: WatchLimits = QUICK, environ: dict[str, str] | None = None
+    *,
+    command: tuple[str, ...] = SCRIPTED,
+    limits: WatchLimits = QUICK,
+    environ: dict[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """A stage whose processes are gone afterwards."""
     clock = asyncio.get_running_loop().time
-    command = (*SCRIPTED, *command_options)
     supervisor = Supervisor(environ or {}, clock, command=command, limits=limits)
     standing = Stage(supervisor)
     try:
