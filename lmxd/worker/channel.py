@@ -18,7 +18,7 @@ from typing import NoReturn
 from lmxd.framing import Decoder, FrameError, encode
 from lmxd.worker import log
 from lmxd.worker.pulse import Pulse
-from schemas.frames import DOWN, EXIT_PARENT_GONE, EXIT_PROTOCOL, Bye, Down, Up
+from schemas.frames import DOWN, EXIT_FATAL, EXIT_PARENT_GONE, EXIT_PROTOCOL, Bye, Down, Up
 
 __all__ = ["Channel"]
 
@@ -107,6 +107,9 @@ class Channel:
         except FrameError as error:
             log.write("frame-refused", reason=str(error))
             end_process(EXIT_PROTOCOL)
+        except Exception as error:  # noqa: BLE001 - a worker nobody can reach must not go on
+            log.write("io-failed", error=repr(error))
+            end_process(EXIT_FATAL)
 
     def _loop(self) -> None:
         selector = selectors.DefaultSelector()

@@ -43,14 +43,6 @@ class Engine(Protocol):
     tokenizer_sha: str
 
     @property
-    def active(self) -> int:
-        """Requests in the batch."""
-
-    @property
-    def waiting(self) -> int:
-        """Requests accepted and not yet in the batch."""
-
-    @property
     def busy(self) -> bool:
         """Whether `step` has something to do."""
 

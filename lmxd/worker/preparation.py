@@ -14,6 +14,7 @@ from collections.abc import Callable
 from lmxd.worker import log
 from lmxd.worker.engine import Prepared
 from lmxd.worker.inbox import Inbox, Item, Refused
+from lmxd.worker.pulse import Pulse
 from schemas.errors import Code, RequestError
 from schemas.inference import Event, Failed, Finish, Request, Timings, Usage
 
@@ -35,7 +36,8 @@ def refusal(request_id: str, code: str, message: str, hint: str | None = None) -
 class Preparation:
     """Owns the requests between their arrival and the engine's inbox."""
 
-    def __init__(self, inbox: Inbox) -> None:
+    def __init__(self, inbox: Inbox, pulse: Pulse) -> None:
+        self._pulse = pulse
         self._inbox = inbox
         self._requests: queue.SimpleQueue[tuple[Request, float]] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -57,6 +59,7 @@ class Preparation:
         """Queues a request; called on the I/O thread."""
         with self._lock:
             self._pending.add(request.id)
+            self._pulse.preparing = len(self._pending)
         self._requests.put((request, time.monotonic()))
 
     def cancel(self, request_id: str) -> bool:
@@ -74,6 +77,7 @@ class Preparation:
             # One lock around both: a cancel finds the request here or, after it, in the engine.
             with self._lock:
                 self._pending.discard(request.id)
+                self._pulse.preparing = len(self._pending)
                 if request.id in self._cancelled:
                     self._cancelled.discard(request.id)
                     item = _cancelled(request.id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+import sys
 import time
 import traceback
 from typing import NoReturn, cast
@@ -53,15 +54,18 @@ class Worker:
     def __init__(self, sock: socket.socket) -> None:
         self._pulse = Pulse()
         self._inbox = Inbox()
-        self._preparation = Preparation(self._inbox)
+        self._preparation = Preparation(self._inbox, self._pulse)
         self._channel = Channel(sock, self._pulse, self._handle)
         self._given_load = False
         self._serving = False
+        self._stopping = False
         self._stop_at: float | None = None
         self._memory: int | None = None
 
     def run(self, engine: str) -> NoReturn:
         """Warms `engine`, says hello, takes one load and serves it; ends by exiting."""
+        # A template is Python too: while one renders, a step gets its turn within a millisecond.
+        sys.setswitchinterval(0.001)
         self._channel.start()
         try:
             versions = _engine_module(engine).warm()
@@ -81,6 +85,8 @@ class Worker:
                     end_process(EXIT_PROTOCOL)
                 self._given_load = True
                 self._inbox.put(frame)
+            case Submit(request) if self._stopping:
+                self._inbox.put(refusal(request.id, Code.MODEL_DRAINING, _DRAINING))
             case Submit(request):
                 self._preparation.submit(request)
             case Cancel(request_id):
@@ -89,6 +95,7 @@ class Worker:
             case Stop():
                 if not self._serving:  # nothing runs, and a load cannot be interrupted otherwise
                     self._channel.leave(EXIT_STOP, bye="stopped before it served")
+                self._stopping = True
                 self._inbox.put(frame)
             case Memory():
                 self._inbox.put(frame)
@@ -135,8 +142,6 @@ class Worker:
                 events += self._apply(engine, item)
             if engine.busy:
                 events += engine.step()
-            self._pulse.active = engine.active
-            self._pulse.queued = engine.waiting + self._preparation.pending
             if not engine.busy and self._pulse.phase != "idle":
                 self._pulse.enter("idle")
             if self._stop_at is not None:
@@ -149,8 +154,6 @@ class Worker:
 
     def _apply(self, engine: Engine, item: Item) -> tuple[Event, ...]:
         match item:
-            case Prepared() if self._stop_at is not None:
-                return refusal(item.request.id, Code.MODEL_DRAINING, _DRAINING).events
             case Prepared():
                 engine.submit(item)
             case Refused():

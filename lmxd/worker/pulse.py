@@ -19,12 +19,13 @@ _STATM = Path("/proc/self/statm")
 
 
 class Pulse:
-    """The phase of this worker. `active` and `queued`: requests in the batch and before it."""
+    """The phase of this worker, and its requests: in the batch, accepted, being prepared."""
 
     def __init__(self) -> None:
         self._now: tuple[Phase, int, float] = ("spare", 0, time.monotonic())
         self.active = 0
-        self.queued = 0
+        self.waiting = 0
+        self.preparing = 0
 
     @property
     def phase(self) -> Phase:
@@ -43,7 +44,7 @@ class Pulse:
             step=step,
             phase_age_s=time.monotonic() - started,
             active=self.active,
-            queued=self.queued,
+            queued=self.waiting + self.preparing,
             memory=resident_bytes(),
         )
 

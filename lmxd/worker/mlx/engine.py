@@ -84,16 +84,6 @@ class MlxEngine:
         self.tokenizer_sha = model.tokenizer_sha
 
     @property
-    def active(self) -> int:
-        """See Engine."""
-        return len(self._running)
-
-    @property
-    def waiting(self) -> int:
-        """See Engine."""
-        return len(self._waiting)
-
-    @property
     def busy(self) -> bool:
         """See Engine."""
         return bool(self._running or self._waiting or self._events)
@@ -143,6 +133,7 @@ class MlxEngine:
         self._drop_ended()
         self._make_room()
         self._admit()
+        self._count_rows()  # before the step too: the beat tells it while a long one runs
         if self._running:
             self._decode()
         return self._take_events()
@@ -266,6 +257,10 @@ class MlxEngine:
         if any(sequence.ended for sequence in self._waiting):
             self._waiting = deque(item for item in self._waiting if not item.ended)
 
+    def _count_rows(self) -> None:
+        self._pulse.active, self._pulse.waiting = len(self._running), len(self._waiting)
+
     def _take_events(self) -> list[Event]:
+        self._count_rows()
         events, self._events = self._events, []
         return events
