@@ -116,6 +116,11 @@ def cached_repos(cache: Path) -> Iterator[CachedRepo]:
         yield CachedRepo(cache, folder.name.removeprefix(PREFIX).replace("--", "/"))
 
 
+def has_partials(cache: Path) -> bool:
+    """Whether any download into this cache was left unfinished, by whomever."""
+    return any(True for _ in cache.glob(f"{PREFIX}*/blobs/*.incomplete"))
+
+
 def remove_empty(folder: Path, stop: Path) -> None:
     """Remove a folder and its parents up to and with `stop`, as far as they are empty."""
     while folder == stop or stop in folder.parents:

@@ -42,8 +42,8 @@ def check_fits(what: str, needed: int, room: Room, limits: DiskLimits) -> None:
     if left is not None and needed > left:
         raise ActionError(
             "DiskLimitReached",
-            f"{what} needs {format_bytes(needed)}, {format_bytes(max(left, 0))} of limits.disk "
-            f"{format_bytes(limits.own or 0)} is left",
+            f"{what} needs {format_bytes(needed)}, and {format_bytes(max(left, 0))} is left of "
+            f"limits.disk {format_bytes(limits.own or 0)}",
             hint="raise limits.disk, or set a model you no longer need to absent",
         )
     usable = room.free - room.promised - limits.free
@@ -51,6 +51,7 @@ def check_fits(what: str, needed: int, room: Room, limits: DiskLimits) -> None:
         kept = f" beside limits.free_disk {format_bytes(limits.free)}" if limits.free else ""
         raise ActionError(
             "DiskFull",
-            f"{what} needs {format_bytes(needed)}, {format_bytes(max(usable, 0))} is free{kept}",
+            f"{what} needs {format_bytes(needed)}, "
+            f"and {format_bytes(max(usable, 0))} is free{kept}",
             hint="free some space on that volume, or set a model you no longer need to absent",
         )

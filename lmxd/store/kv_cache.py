@@ -72,8 +72,8 @@ def number(text: Mapping[str, object], *names: str) -> int | None:
     """The first of these fields that is a number; the largest where it is given layer by layer."""
     for name in names:
         value = text.get(name)
-        if isinstance(value, list) and value and all(isinstance(part, int) for part in value):
-            return max(value)
+        if isinstance(value, list):
+            value = max((part for part in value if isinstance(part, int)), default=None)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return None
