@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from lmxd.host.memory import total_memory
@@ -17,10 +17,10 @@ class Machine:
 
     Args:
         models: the folder whose volume holds the model files; need not exist yet.
-        ours: bytes of files there that lmxd owns; called in a thread.
+        ours: bytes of files there that lmxd owns.
     """
 
-    def __init__(self, models: Path, probe: Probe, ours: Callable[[], int]) -> None:
+    def __init__(self, models: Path, probe: Probe, ours: Callable[[], Awaitable[int]]) -> None:
         self._models = models
         self._probe = probe
         self._ours = ours
@@ -28,17 +28,18 @@ class Machine:
 
     async def observe(self) -> HostView:
         """Memory, disk and what the probe found. Never waits for the probe."""
-        free, ours = await asyncio.to_thread(self._disk)
+        free = await asyncio.to_thread(_free, self._models)
         if self._memory is None:
             self._memory = await asyncio.to_thread(total_memory)
         answer = self._probe.answer
         device = None
         if answer is not None:
             device = Device(answer.kind, answer.name, answer.recommended or answer.memory)
-        return HostView(self._memory, free, ours, device, self._probe.error)
+        return HostView(self._memory, free, await self._ours(), device, self._probe.error)
 
-    def _disk(self) -> tuple[int, int]:
-        folder = self._models
-        while not folder.exists():
-            folder = folder.parent
-        return shutil.disk_usage(folder).free, self._ours()
+
+def _free(folder: Path) -> int:
+    """Free bytes on the volume of a folder that need not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

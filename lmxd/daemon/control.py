@@ -1,0 +1,87 @@
+"""What HTTP shows of the control plane: the loop's last decision, and health. Changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+
+from lmxd.desired.document import DesiredFile
+from lmxd.http.ports import Stamp
+from reconciler import explain
+from reconciler.loop.driver import Loop
+from reconciler.state import ConfigView, ModelState
+from schemas.errors import Code, RequestError
+from schemas.status import DaemonStatus
+
+STUCK_S = 30.0
+
+
+class Control:
+    """Implements `lmxd.http.ports.Control` and `Health` over the loop and the document."""
+
+    def __init__(self, loop: Loop, document: DesiredFile, monotonic: Callable[[], float]) -> None:
+        self._loop = loop
+        self._document = document
+        self._monotonic = monotonic
+        self._was_valid = False
+        self._etag = ("", "")
+
+    def stamp(self) -> Stamp:
+        """Generation, epoch and ETag of this instant."""
+        accepted = self._document.view().accepted
+        latest = self._loop.latest
+        epoch = latest.picture.epoch if latest else 0
+        if accepted is None:
+            return Stamp(0, epoch, "")
+        if self._etag[0] != accepted.sha256:
+            canonical = json.dumps(accepted.data, sort_keys=True, separators=(",", ":"))
+            self._etag = (accepted.sha256, hashlib.sha256(canonical.encode()).hexdigest())
+        return Stamp(accepted.generation, epoch, self._etag[1])
+
+    async def status(self) -> DaemonStatus:
+        """Conditions of the daemon and of every model, from a pass that begins now."""
+        return (await self._loop.fresh()).status
+
+    def config(self) -> ConfigView:
+        """The accepted document and how the file stands."""
+        return self._document.view()
+
+    async def document_bytes(self) -> bytes:
+        """The bytes of the accepted generation, comments and all."""
+        raw = self._document.raw
+        if raw is None:
+            raise RequestError(Code.NOT_FOUND, "no document was accepted yet")
+        return raw
+
+    async def effective(self) -> dict[str, object]:
+        """What holds now, as JSON values."""
+        picture = (await self._loop.fresh()).picture
+        return explain.effective_data(picture.effective, picture.epoch)
+
+    async def plan(self) -> dict[str, object]:
+        """What the loop would do now, as JSON values."""
+        return explain.data((await self._loop.fresh()).picture)
+
+    def live(self) -> bool:
+        """True when the loop made progress within 30 s."""
+        return self._monotonic() - self._loop.passed_at < STUCK_S
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the document was valid once and every admitted `loaded` model is Ready."""
+        latest = self._loop.latest
+        self._was_valid = self._was_valid or self._document.view().valid
+        if latest is None or not self._was_valid:
+            return False, f"no valid document yet: {self._document.view().message}"
+        if latest.picture.plan.budget is None:
+            return False, "the device is not known yet"
+        waiting = [
+            model.key
+            for model in latest.picture.effective.models
+            if model.state is ModelState.LOADED
+            and latest.picture.plan.verdicts[model.key].admitted
+            and latest.picture.current(model.key) is None
+        ]
+        if waiting:
+            return False, f"not ready yet: {', '.join(waiting)}"
+        return True, "ready"

@@ -1,0 +1,199 @@
+"""The daemon's process: everything is built here, started in order and stopped in reverse.
+
+Start: state folder and its lock, memories, document, loop, HTTP. Stop: HTTP takes nothing new,
+waiting requests are refused, running ones get a grace, then the loop and the workers end. A
+second signal skips the grace.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from lmxd.daemon.control import Control
+from lmxd.desired.document import DesiredFile
+from lmxd.desired.generations import Generations
+from lmxd.host.clock import SystemClock
+from lmxd.host.machine import Machine
+from lmxd.host.probe import Probe
+from lmxd.http.app import Server
+from lmxd.http.ports import Access, Deps
+from lmxd.journal import Journal
+from lmxd.serving.gate import Gate
+from lmxd.serving.pool import Pool
+from lmxd.settings import DOCUMENT_NAME, Settings
+from lmxd.statefolder import StateFolder
+from lmxd.store.files import ModelFiles
+from lmxd.supervisor.run_log import RunLog
+from lmxd.supervisor.supervisor import Supervisor
+from reconciler.loop.core import Core
+from reconciler.loop.driver import Loop, Ports
+from reconciler.loop.memory import Remembered
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 10.0
+"""What running requests get when the daemon is told to stop."""
+
+
+async def run(settings: Settings) -> None:
+    """Serve until a signal comes. Raises StartupError when the daemon must not start."""
+    clock = SystemClock()
+    with StateFolder(settings.state_dir, now=clock.now) as folder:
+        parts = _build(settings, folder, clock)
+        await _serve(parts, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The long-lived objects of one daemon."""
+
+    loop: Loop
+    document: DesiredFile
+    probe: Probe
+    files: ModelFiles
+    pool: Pool
+    gate: Gate
+    server: Server
+    run_log: RunLog
+
+
+def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Parts:
+    """Everything, and who pokes whom: whatever changes makes the loop look again."""
+    journal = Journal(folder)
+    cache = _cache(settings)
+    files = ModelFiles(cache, folder, now=clock.now, environ=os.environ)
+    poke = Poke()
+    probe = Probe(folder, poke)
+    document = DesiredFile(
+        settings.document or Path.cwd() / DOCUMENT_NAME,
+        Generations(folder.path / "generations"),
+        now=clock.now,
+        changed=poke,
+    )
+    run_log = RunLog(folder.path / "logs")
+    supervisor = Supervisor(os.environ, clock.monotonic, run_log=run_log)
+    pool = Pool(supervisor, poke, clock.monotonic)
+    gate = Gate(pool, poke, clock.monotonic)
+    remembered = Remembered(
+        *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
+    )
+    ports = Ports(
+        clock=clock,
+        documents=document,
+        files=files,
+        instances=pool,
+        traffic=gate,
+        host=Machine(cache, probe, files.own_bytes),
+        journal=journal,
+    )
+    core = Core(remembered, version("lmxd"), journal.state_id)
+    loop = poke.target = Loop(ports, core, remembered)
+    control = Control(loop, document, clock.monotonic)
+    access = Access(hosts=settings.allow_host, origins=settings.cors)
+    now = clock.now
+    deps = Deps(
+        gate=gate,
+        control=control,
+        health=control,
+        now=lambda: now().timestamp(),
+        started=int(now().timestamp()),
+        access=access,
+    )
+    return _Parts(loop, document, probe, files, pool, gate, Server(deps), run_log)
+
+
+class Poke:
+    """Tells the loop to look again, also those who were built before it."""
+
+    target: Loop | None = None
+
+    def __call__(self) -> None:
+        """Look again soon."""
+        if self.target is not None:
+            self.target.poke()
+
+
+def _cache(settings: Settings) -> Path:
+    """The hub cache: below --models-dir, else where every program of this user keeps it."""
+    if settings.models_dir is not None:
+        return settings.models_dir / "hub"
+    explicit = os.environ.get("HF_HUB_CACHE")
+    if explicit:
+        return Path(explicit).expanduser()
+    home = settings.hub.home or Path.home() / ".cache" / "huggingface"
+    return home / "hub"
+
+
+async def _serve(parts: _Parts, settings: Settings) -> None:
+    """Start in order; on a signal stop in reverse. A failing part stops the whole daemon."""
+    signals = _Signals()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(parts.run_log.close)
+        stack.push_async_callback(parts.files.aclose)
+        stack.push_async_callback(parts.pool.close)
+        await parts.server.start(settings.listen)
+        await _work(parts, signals)
+    log.info("stopped")
+
+
+async def _work(parts: _Parts, signals: _Signals) -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(parts.probe.run(), name="probe"),
+            group.create_task(parts.loop.run(), name="loop"),
+            group.create_task(_follow(parts), name="document"),
+        ]
+        await signals.first.wait()
+        log.info("stopping", extra={"grace_s": GRACE_S})
+        parts.gate.close()
+        await _stop_server(parts.server, signals)
+        for task in tasks:
+            task.cancel()
+
+
+async def _follow(parts: _Parts) -> None:
+    """The last good generation and the file first, then whatever happens to the file."""
+    await parts.document.start()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(parts.document.run(), name="document file")
+        group.create_task(_sweep(parts), name="sweep")
+
+
+async def _sweep(parts: _Parts) -> None:
+    """Remove orphaned partial files, if it is known what is wanted; else a later start does."""
+    effective = (await parts.loop.fresh()).picture.effective
+    if effective.models:
+        await parts.files.sweep(frozenset(model.artifact for model in effective.models))
+
+
+async def _stop_server(server: Server, signals: _Signals) -> None:
+    """Let running requests end, unless a second signal says that there is no time."""
+    stopping = asyncio.create_task(server.stop(GRACE_S), name="http stop")
+    second = asyncio.create_task(signals.second.wait(), name="second signal")
+    await asyncio.wait({stopping, second}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.done():
+        stopping.cancel()
+    second.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await stopping
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first asks to stop, the second asks to stop at once."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._caught)
+
+    def _caught(self) -> None:
+        (self.second if self.first.is_set() else self.first).set()
