@@ -19,13 +19,17 @@ _STATM = Path("/proc/self/statm")
 
 
 class Pulse:
-    """The phase of this worker, and its requests: in the batch, accepted, being prepared."""
+    """The phase of this worker; its requests: in the batch, accepted, being prepared.
+
+    device_bytes: what the engine holds on its device, where the process's own size hides it.
+    """
 
     def __init__(self) -> None:
         self._now: tuple[Phase, int, float] = ("spare", 0, time.monotonic())
         self.active = 0
         self.waiting = 0
         self.preparing = 0
+        self.device_bytes = 0
 
     @property
     def phase(self) -> Phase:
@@ -45,7 +49,7 @@ class Pulse:
             phase_age_s=time.monotonic() - started,
             active=self.active,
             queued=self.waiting + self.preparing,
-            memory=resident_bytes(),
+            memory=max(resident_bytes(), self.device_bytes),
         )
 
 

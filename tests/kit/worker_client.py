@@ -82,7 +82,13 @@ class Answer:
 class WorkerClient:
     """Starts `python -m lmxd.worker` and speaks its protocol; a context manager that ends it."""
 
-    def __init__(self, *, protocol: int = PROTOCOL, env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        protocol: int = PROTOCOL,
+        engine: str = "mlx",
+        env: dict[str, str] | None = None,
+    ) -> None:
         self._sock, theirs = socket.socketpair()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self.process = subprocess.Popen(
@@ -94,6 +100,8 @@ class WorkerClient:
                 str(theirs.fileno()),
                 "--protocol",
                 str(protocol),
+                "--engine",
+                engine,
             ],
             pass_fds=[theirs.fileno()],
             stderr=self._stderr,

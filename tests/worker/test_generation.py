@@ -54,6 +54,8 @@ def test_every_architecture_gives_the_same_text_alone_and_in_a_batch(models, arc
         assert loaded.capabilities == ("chat",)
         alone = [worker.ask(chat(f"alone{n}", p, max_tokens=70))[0] for n, p in enumerate(prompts)]
         batch = worker.ask(*(chat(f"b{n}", p, max_tokens=70) for n, p in enumerate(prompts)))
+        log = worker.stderr().splitlines()
+    assert [line.split()[1] for line in log] == ["load", "loaded"], "libraries talk into the log"
     assert [answer.text for answer in batch] == [answer.text for answer in alone]
     assert all(answer.usage.completion > 1 and answer.text for answer in alone)
     assert len({answer.text for answer in alone}) == len(prompts)
@@ -98,9 +100,12 @@ def test_equal_seeds_give_equal_text_alone_and_in_a_batch(random_worker):
 
     (alone,) = random_worker.ask(hot("alone", 5))
     together = random_worker.ask(
-        hot("same", 5), hot("other", 6), hot("filtered", 5, top_p=0.5), chat("greedy", max_tokens=9),
+        hot("same", 5),
+        hot("other", 6),
+        hot("filtered", 5, top_p=0.5),
+        chat("greedy", max_tokens=9),
         hot("twin", 5),
-    )  # fmt: skip
+    )
     assert together[0].text == together[4].text == alone.text
     assert together[1].text != alone.text
     assert together[2].text != alone.text

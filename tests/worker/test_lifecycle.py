@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from schemas.frames import (
+    EXIT_FATAL,
     EXIT_LOAD_FAILED,
     EXIT_PARENT_GONE,
     EXIT_PROTOCOL,
@@ -76,6 +77,13 @@ def test_bytes_that_are_no_frame_end_the_worker():
         worker._sock.sendall(b"\xff\xff\xff\xff")
         assert worker.wait_exit() == EXIT_PROTOCOL
         assert "frame-refused" in worker.stderr()
+
+
+def test_what_nobody_expected_is_exit_5_with_the_reason_in_the_log():
+    with WorkerClient(engine="nonsense") as worker:
+        assert worker.wait_exit() == EXIT_FATAL
+        assert "fatal" in worker.stderr()
+        assert "engine 'nonsense' is not built into this worker" in worker.stderr()
 
 
 FAILURES = [

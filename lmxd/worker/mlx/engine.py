@@ -259,6 +259,7 @@ class MlxEngine:
 
     def _count_rows(self) -> None:
         self._pulse.active, self._pulse.waiting = len(self._running), len(self._waiting)
+        self._pulse.device_bytes = mx.get_active_memory() + mx.get_cache_memory()
 
     def _take_events(self) -> list[Event]:
         self._count_rows()
