@@ -102,6 +102,8 @@ class Server:
             Sanic.unregister_app(self._app)
 
     async def _at_rest(self, timeout_s: float) -> None:
+        if self._rest.is_set():
+            return
         try:
             await asyncio.wait_for(self._rest.wait(), timeout_s)
         except TimeoutError:
@@ -144,6 +146,8 @@ class Server:
 
     def _admit(self, request: Request) -> None:
         logs.bind_request(_request_id(request))
+        if request.method == "NONE":  # Sanic's stand-in for what it could not read
+            return
         headers = request.headers
         self._guard.check(
             request.path, headers.getone("host", None), headers.getone("origin", None)

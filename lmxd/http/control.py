@@ -25,13 +25,13 @@ _YAML_NAMES = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
 async def status(request: Request) -> HTTPResponse:
     """`GET /status`: conditions of the daemon and of every model."""
     control = deps_of(request).control
-    return json_answer(control.status(), headers=_stamped(control))
+    return json_answer(await control.status(), headers=_stamped(control))
 
 
 async def models(request: Request) -> HTTPResponse:
     """`GET /models`: the status of every model."""
     control = deps_of(request).control
-    found = control.status()
+    found = await control.status()
     body = {"generation": found.generation, "epoch": found.epoch, "models": found.models}
     return json_answer(body, headers=_stamped(control))
 
@@ -39,7 +39,7 @@ async def models(request: Request) -> HTTPResponse:
 async def model(request: Request, key: str) -> HTTPResponse:
     """`GET /models/{key}`: the status of one model, by its key in the document."""
     control = deps_of(request).control
-    found = control.status()
+    found = await control.status()
     one = found.model(key)
     if one is None:
         keys = [item.key for item in found.models]
@@ -79,14 +79,14 @@ async def effective(request: Request) -> HTTPResponse:
     """`GET /effective`: what holds at this instant."""
     _only_now(request)
     control = deps_of(request).control
-    return json_answer(control.effective(), headers=_stamped(control))
+    return json_answer(await control.effective(), headers=_stamped(control))
 
 
 async def plan(request: Request) -> HTTPResponse:
     """`GET /plan`: what would be done now, as JSON, or as text for `Accept: text/plain`."""
     _only_now(request)
     control = deps_of(request).control
-    found = control.plan()
+    found = await control.plan()
     headers = _stamped(control) | {"Vary": "Accept"}
     if _prefers(request, ("text/plain",)):
         text = str(found.get("text", ""))

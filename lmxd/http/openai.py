@@ -41,6 +41,8 @@ def _flag(request: Request, name: str) -> bool:
 
 async def model(request: Request, name: str) -> HTTPResponse:
     """`GET /v1/models/{name}`: one name, found by the rules that requests are."""
+    if not name:  # the list, asked for with a slash at the end
+        return await models(request)
     deps = deps_of(request)
     routes = deps.gate.routes
     target = openai_models.best(routes, lookup(routes, name))

@@ -75,12 +75,12 @@ class Stamp(NamedTuple):
 
 
 class Control(Protocol):
-    """What the control API shows. Nothing here blocks but `document_bytes`."""
+    """What the control API shows; what is awaited comes from a pass that begins with the call."""
 
     def stamp(self) -> Stamp:
         """Generation, epoch and ETag of this instant."""
 
-    def status(self) -> DaemonStatus:
+    async def status(self) -> DaemonStatus:
         """Conditions of the daemon and of every model."""
 
     def config(self) -> ConfigView:
@@ -89,10 +89,10 @@ class Control(Protocol):
     async def document_bytes(self) -> bytes:
         """The bytes of the accepted generation, comments and all. Reads a file."""
 
-    def effective(self) -> dict[str, object]:
+    async def effective(self) -> dict[str, object]:
         """What holds now, as JSON values."""
 
-    def plan(self) -> dict[str, object]:
+    async def plan(self) -> dict[str, object]:
         """What the loop would do now, as JSON values; `text` is the same for people."""
 
 

@@ -1,0 +1,138 @@
+"""Host names and origins: who may talk to a server that has no keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from lmxd.http.guard import HEALTH_PATHS, Guard, host_of, is_loopback
+from lmxd.http.ports import Access
+from schemas.errors import RequestError
+from tests.kit.http_stage import stage
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:1234",
+        "localhost.:1234",
+        "127.0.0.1",
+        "127.0.0.1:1234",
+        "127.1.2.3:80",
+        "[::1]",
+        "[::1]:1234",
+        "app.localhost:1234",
+        "studio.lan:1234",
+        "box",
+    ],
+)
+def test_loopback_listened_and_allowed_hosts_pass(host: str) -> None:
+    guard = Guard(["studio.lan"], ["box"], [])
+    guard.check("/v1/models", host, None)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::2]"],
+)
+def test_other_hosts_are_refused(host: str) -> None:
+    with pytest.raises(RequestError, match="is not a name of this server"):
+        Guard([], [], []).check("/v1/models", host, None)
+
+
+def test_a_star_allows_any_host() -> None:
+    Guard([], ["*"], []).check("/v1/models", "evil.example", None)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host"),
+    [
+        ("http://localhost:1234", "localhost:1234"),
+        ("http://127.0.0.1:1234", "127.0.0.1:1234"),
+        ("https://chat.example", "localhost:1234"),
+        ("https://CHAT.example", "localhost:1234"),
+    ],
+)
+def test_own_and_listed_origins_pass(origin: str, host: str) -> None:
+    Guard([], [], ["https://chat.example/"]).check("/v1/models", host, origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "http://localhost:3000", "null", "http://localhost.evil.example:1234"],
+)
+def test_foreign_origins_are_refused(origin: str) -> None:
+    with pytest.raises(RequestError, match="may not use this server"):
+        Guard([], [], []).check("/health", "localhost:1234", origin)
+
+
+def test_names_in_host_headers() -> None:
+    assert host_of(" Example.COM.:80 ") == "example.com"
+    assert host_of("[::1]:80") == "::1"
+    assert is_loopback("::1")
+    assert not is_loopback("0.0.0.0")
+
+
+async def test_a_rebound_name_gets_403_in_the_dialects_shape() -> None:
+    async with stage() as on:
+        inference = await on.get("/v1/models", host="evil.example")
+        control = await on.get("/lmxd/v1/status", host="evil.example:1234")
+        unknown = await on.get("/nothing", host="evil.example")
+    assert inference.status_code == control.status_code == unknown.status_code == 403
+    assert inference.json()["error"]["code"] == "forbidden"
+    assert control.json()["code"] == "forbidden"
+    assert "--allow-host" in control.json()["hint"]
+
+
+@pytest.mark.parametrize("path", sorted(HEALTH_PATHS))
+async def test_probes_may_come_under_any_name(path: str) -> None:
+    async with stage() as on:
+        assert (await on.get(path, host="10.2.3.4:1234")).status_code == 200
+
+
+async def test_a_request_without_a_host_is_refused() -> None:
+    async with stage() as on:
+        raw = await on.raw()
+        await raw.send("GET /v1/models HTTP/1.0")
+        assert (await raw.rest()).startswith(b"HTTP/1.1 403 ")
+        await raw.close()
+
+
+async def test_a_foreign_page_cannot_post_and_gets_no_cors_headers() -> None:
+    async with stage() as on:
+        answer = await on.client.post(
+            "/v1/chat/completions", json={}, headers={"Origin": "https://evil.example"}
+        )
+    assert answer.status_code == 403
+    assert not any(name.startswith("access-control") for name in answer.headers)
+    assert "--cors https://evil.example" in answer.json()["error"]["hint"]
+    assert on.gate.taken == []
+
+
+async def test_without_cors_not_even_the_own_page_gets_cors_headers() -> None:
+    async with stage() as on:
+        answer = await on.get("/v1/models", origin=on.url)
+    assert answer.status_code == 200
+    assert not any(name.startswith("access-control") for name in answer.headers)
+
+
+async def test_a_listed_page_gets_cors_headers_on_answers_errors_and_preflights() -> None:
+    async with stage(access=Access(origins=("https://chat.example",))) as on:
+        fine = await on.get("/v1/models", origin="https://chat.example")
+        wrong = await on.get("/v1/nothing", origin="https://chat.example")
+        other = await on.get("/v1/models")
+        preflight = await on.client.options(
+            "/v1/chat/completions",
+            headers={
+                "Origin": "https://chat.example",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization, content-type",
+            },
+        )
+    for answer in (fine, wrong, preflight):
+        assert answer.headers["access-control-allow-origin"] == "https://chat.example"
+        assert answer.headers["vary"] == "Origin"
+    assert "access-control-allow-origin" not in other.headers
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-headers"] == "authorization, content-type"
+    assert "POST" in preflight.headers["access-control-allow-methods"]
