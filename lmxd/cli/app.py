@@ -1,0 +1,75 @@
+"""The program `lmxd`: its verbs, and how their ends become exit codes.
+
+Arguments go in, an exit code comes out: 0 done, 1 failed, 64 used wrongly, 130 interrupted.
+Verbs import what they need when they run, so that `--help` is quick and a daemon that starts
+carries neither tables nor an HTTP client.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from lmxd.cli import get, init, plan, run, serve, status, validate, wait
+from lmxd.cli.messages import complain, explain
+from schemas.errors import LmxdError
+
+__all__ = ["USAGE", "execute", "main"]
+
+USAGE = 64
+
+app = typer.Typer(
+    name="lmxd",
+    help="Serve language models as one YAML file says, and keep it so.\n\n"
+    "\b\n"
+    "Examples:\n"
+    "  lmxd init                     write a desired-state.yaml for this machine\n"
+    "  lmxd serve                    do what it says, and follow it when it is edited\n"
+    "  lmxd status                   what is so, and why not\n"
+    '  lmxd run tiny "Who are you?"  ask a model\n',
+    epilog="Data goes to stdout, messages go to stderr. Exit codes: 0 done, 1 failed, 64 used "
+    "wrongly.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for verb in (
+    init.init,
+    serve.serve,
+    validate.validate,
+    plan.plan,
+    status.status,
+    get.get,
+    wait.wait,
+    run.run,
+):
+    app.command()(verb)
+
+
+@app.callback()
+def _several_verbs() -> None:
+    """Keeps typer from taking a single verb for the whole program."""
+
+
+def main() -> None:
+    """The entry point of the program."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command line; everything it says goes to this process's stdout and stderr."""
+    try:
+        code = app(list(arguments) or ["--help"], prog_name="lmxd", standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context else "lmxd"
+        complain(f"{error.format_message()}", hint=f"`{path} --help` shows how it is used")
+        return USAGE
+    except LmxdError as error:
+        explain(error)
+        return 1
+    return code if isinstance(code, int) else 0

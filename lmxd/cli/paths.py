@@ -1,0 +1,61 @@
+"""Paths into a document: `models.tiny.state`, `/models/tiny/state`, `aliases.auto.0`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from schemas.errors import Code, LmxdError
+from schemas.parse import nearest
+
+__all__ = ["find"]
+
+
+def find(document: object, path: str) -> object:
+    """What stands at a path; raises LmxdError that names the nearest key.
+
+    Keys may hold dots themselves (`models.qwen2.5.state`), so of several keys that begin the rest
+    of the path the longest is taken.
+    """
+    pointer = path.startswith("/")
+    parts = path[1:].split("/") if pointer else path.split(".") if path else []
+    if pointer:
+        parts = [part.replace("~1", "/").replace("~0", "~") for part in parts]
+    here, gone = document, ""
+    while parts:
+        name = _key(here, parts, joined=not pointer)
+        if name is None:
+            raise _missing(here, parts[0], gone)
+        if isinstance(here, dict):
+            here = here[name]
+        elif isinstance(here, list):
+            here = here[int(name)]
+        gone = f"{gone}.{name}" if gone else name
+        parts = parts[name.count(".") + 1 :] if not pointer else parts[1:]
+    return here
+
+
+def _key(here: object, parts: Sequence[str], *, joined: bool) -> str | None:
+    if isinstance(here, list):
+        index = parts[0]
+        return index if index.isdecimal() and int(index) < len(here) else None
+    if not isinstance(here, dict):
+        return None
+    if not joined:
+        return parts[0] if parts[0] in here else None
+    whole = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next((name for name in whole if name in here), None)
+
+
+def _missing(here: object, name: str, gone: str) -> LmxdError:
+    place = f"at {gone}" if gone else "in the document"
+    if isinstance(here, list):
+        return _not_found(f"there is no item {name} {place}; it has {len(here)}", None)
+    if not isinstance(here, dict):
+        return _not_found(f"there is nothing below {gone}", f"it is {here!r}")
+    close = nearest(name, list(here))
+    hint = f"did you mean {close}?" if close else f"keys there: {', '.join(here) or 'none'}"
+    return _not_found(f"there is no {name} {place}", hint)
+
+
+def _not_found(message: str, hint: str | None) -> LmxdError:
+    return LmxdError(Code.NOT_FOUND, message, hint=hint)

@@ -1,0 +1,49 @@
+"""`lmxd plan`: what would be done now, and what is wanted but will not happen."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lmxd.cli.options import DEFAULT_URL, Document, Form, Output, Url
+
+__all__ = ["plan"]
+
+CHANGES = 2
+
+
+def plan(
+    file: Document = None,
+    detailed_exitcode: Annotated[
+        bool,
+        typer.Option(
+            "--detailed-exitcode", help="0: nothing to do, 1: error, 2: there are changes"
+        ),
+    ] = False,
+    output: Output = Form.TABLE,
+    url: Url = DEFAULT_URL,
+) -> int:
+    """Show what lmxd would do now.
+
+    With FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is on disk
+    or loaded.
+
+    \b
+    Examples:
+      lmxd plan
+      lmxd plan --detailed-exitcode -o json
+      lmxd plan desired-state.yaml
+    """
+    from lmxd.cli import plan_view
+    from lmxd.cli.output import structured
+
+    found = plan_view.of_daemon(url) if file is None else plan_view.of_file(file)
+    if found is None:
+        return 1
+    if output is Form.TABLE:
+        sys.stdout.write(plan_view.text(found))
+    else:
+        sys.stdout.write(structured(found, output))
+    return CHANGES if detailed_exitcode and plan_view.has_changes(found) else 0

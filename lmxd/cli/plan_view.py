@@ -1,0 +1,80 @@
+"""Plans as JSON values: the daemon's own, and a preview of a document on a fresh machine.
+
+The preview resolves and plans with the reconciler's own functions over a world in which nothing
+is on disk and nothing is loaded; what a load takes is known only once the files are.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lmxd.cli import checking, client
+from lmxd.cli.messages import note, warn
+from lmxd.desired.read import Reading, load_file
+from lmxd.host.memory import total_memory
+from reconciler import explain
+from reconciler.knowledge import Knowledge
+from reconciler.picture import Picture
+from reconciler.plan import plan
+from reconciler.resolve import resolve
+from reconciler.state import Accepted, ConfigView, Device, HostView, Observed
+from schemas.errors import Code, DocumentError, LmxdError
+
+__all__ = ["has_changes", "of_daemon", "of_file", "preview", "text"]
+
+PlanData = dict[str, object]
+
+
+def of_daemon(url: str) -> PlanData:
+    """What the daemon would do now; raises LmxdError."""
+    with client.Client(url) as daemon:
+        found = daemon.values(client.PLAN)
+    if not isinstance(found, dict):
+        raise LmxdError(Code.INTERNAL, f"the plan of {url} is not what this version understands")
+    return found
+
+
+def of_file(name: str) -> PlanData | None:
+    """What a daemon would do on a fresh machine; None, and the problems told, for a bad file."""
+    path = Path(name)
+    try:
+        reading = load_file(path)
+    except DocumentError as error:
+        checking.report(path, error)
+        return None
+    note(
+        f"preview of {path}: no daemon was asked, nothing is taken to be on disk or loaded; "
+        "loads follow when the sizes of the files are known"
+    )
+    for place in checking.without_effect(reading.document):
+        warn(f"{place} is accepted and has no effect in this version")
+    return preview(reading, path, _this_machine(), datetime.now(UTC))
+
+
+def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanData:
+    """The plan of a document on an empty machine. Pure."""
+    accepted = Accepted(0, reading.sha256, reading.document, reading.data, at)
+    config = ConfigView(str(path), accepted, True, True, "Preview", "not in effect")
+    effective = resolve(accepted, {})
+    observed, known = Observed(at, host, {}), Knowledge()
+    decided = plan(effective, observed, known, {})
+    return explain.data(Picture(0, config, effective, observed, decided, known, {}))
+
+
+def text(found: PlanData) -> str:
+    """The plan for people."""
+    return str(found["text"])
+
+
+def has_changes(found: PlanData) -> bool:
+    """Whether anything would be done."""
+    return bool(found["actions"]) or bool(found["cancel"])
+
+
+def _this_machine() -> HostView:
+    """Its memory stands for the device's, which only a daemon asks for."""
+    memory = total_memory()
+    free = shutil.disk_usage(Path.home()).free
+    return HostView(memory, free, 0, Device("unknown", "this machine", memory))

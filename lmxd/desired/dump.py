@@ -1,0 +1,52 @@
+"""Plain JSON values -> YAML text, for people who read what the daemon answered.
+
+Called by the command line. It writes new text only and never an edit of somebody's document:
+that one keeps its comments, and is spliced.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
+
+__all__ = ["dump"]
+
+_WIDTH = 4096
+_STRING = "tag:yaml.org,2002:str"
+# Many programs still read YAML 1.1, to which these plain words are booleans or numbers.
+_DOUBTFUL = re.compile(r"(?i:y|n|yes|no|on|off)|[-+0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9_]+")
+
+
+class _Representer(SafeRepresenter):
+    """Strings that other readers may take for something else are quoted; lines stay lines."""
+
+    def represent_str(self, data: str) -> ScalarNode:
+        """One string as a node."""
+        style = '"' if _DOUBTFUL.fullmatch(data) else "|" if _is_text(data) else None
+        node: ScalarNode = self.represent_scalar(_STRING, data, style=style)
+        return node
+
+
+def _is_text(data: str) -> bool:
+    """Whether it has several lines, and nothing in them that a literal block cannot hold."""
+    return "\n" in data and all(line.isprintable() for line in data.split("\n"))
+
+
+_Representer.add_representer(str, _Representer.represent_str)
+
+
+def dump(value: object) -> str:
+    """YAML 1.2, block style, in the order of the maps, lines not folded."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.width = _WIDTH
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(value, text)
+    return text.getvalue().removesuffix("...\n")
