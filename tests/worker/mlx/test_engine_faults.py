@@ -139,17 +139,22 @@ def test_a_model_that_always_raises_fails_every_request_and_ends(model):
     assert all("broken for good" in answer.failed.message for answer in answers.values())
 
 
-def test_a_model_that_raises_now_and_then_still_finishes_or_fails_everyone(model):
-    calls = []
+def test_a_model_that_keeps_raising_in_batches_is_not_tried_for_ever(model):
+    calls, raised = [], []
 
-    def often(_):
-        calls.append(1)
-        if len(calls) % 9 == 0:
-            raise RuntimeError("again")
+    def often(inputs):
+        if inputs.shape[0] > 1:
+            calls.append(1)
+            if len(calls) % 4 == 0:
+                raised.append(1)
+                raise RuntimeError("too many rows")
 
     engine = mlx_engine.engine(flaky(model, often))
-    mlx_engine.submit(engine, *REQUESTS)
-    check_events(mlx_engine.run(engine, most_steps=1000))
+    mlx_engine.submit(engine, *(chat(f"r{n}", max_tokens=200) for n in range(3)))
+    answers = mlx_engine.run(engine, most_steps=2000)
+    check_events(answers)
+    assert len(answers) == 3
+    assert 1 < len(raised) <= 9, "no request lives through more than three failed steps"
 
 
 def test_a_detokenizer_that_raises_fails_its_own_request(model, undisturbed):
