@@ -26,7 +26,7 @@ from ruamel.yaml.reader import ReaderError
 
 from schemas.errors import DocumentError, Problem
 
-__all__ = ["ListNode", "MapNode", "Mark", "Node", "ScalarNode", "compose"]
+__all__ = ["MAX_DEPTH", "ListNode", "MapNode", "Mark", "Node", "ScalarNode", "compose"]
 
 MAX_DEPTH = 64
 _STANDARD = "tag:yaml.org,2002:"
@@ -87,9 +87,9 @@ def compose(text: str) -> Node | None:
         fail(Mark(1, 1), f"cannot be read as YAML: {str(error) or type(error).__name__}"[:200])
 
 
-def fail(mark: Mark, message: str, hint: str | None = None, pointer: str = "") -> NoReturn:
+def fail(mark: Mark, message: str, hint: str | None = None) -> NoReturn:
     """Refuse the text as YAML."""
-    problem = Problem(pointer, message, hint, mark.line, mark.column)
+    problem = Problem("", message, hint, mark.line, mark.column)
     raise DocumentError("InvalidYAML", (problem,)) from None
 
 

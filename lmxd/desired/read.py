@@ -16,7 +16,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lmxd.desired.nodes import ListNode, MapNode, Mark, Node, ScalarNode, compose, fail
+from lmxd.desired.nodes import (
+    MAX_DEPTH,
+    ListNode,
+    MapNode,
+    Mark,
+    Node,
+    ScalarNode,
+    compose,
+    fail,
+)
 from schemas.desired import DesiredState
 from schemas.errors import DocumentError, Problem
 from schemas.parse import KeyProblem, escape, parse
@@ -147,16 +156,19 @@ def _sorted(value: object) -> object:
 
 
 class _Values:
-    """Nodes -> plain values, remembering the place of each; aliases are copied out."""
+    """Nodes -> plain values, remembering the place of each; aliases are copied out.
+
+    Aliases of aliases can make a small text large, or deep; both are bounded here.
+    """
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
         self._count = 0
 
-    def convert(self, node: Node, pointer: str = "", key: Mark | None = None) -> object:
-        self._count += 1
-        if self._count > MAX_VALUES:
-            fail(node.mark, f"aliases expand to more than {MAX_VALUES} values", pointer=pointer)
+    def convert(
+        self, node: Node, pointer: str = "", key: Mark | None = None, depth: int = 0
+    ) -> object:
+        self._spend(node, depth)
         scalar = isinstance(node, ScalarNode)
         plain = node.text if isinstance(node, ScalarNode) and node.plain else None
         self.places[pointer] = Place(node.mark, key, scalar, plain)
@@ -164,30 +176,36 @@ class _Values:
             return _scalar(node.text) if node.plain else node.text
         if isinstance(node, ListNode):
             return [
-                self.convert(item, f"{pointer}/{index}") for index, item in enumerate(node.items)
+                self.convert(item, f"{pointer}/{index}", None, depth + 1)
+                for index, item in enumerate(node.items)
             ]
         return {
-            name.text: self.convert(value, f"{pointer}/{escape(name.text)}", name.mark)
-            for name, value in _merged(node)
+            name.text: self.convert(value, f"{pointer}/{escape(name.text)}", name.mark, depth + 1)
+            for name, value in self._merged(node, depth)
         }
 
+    def _merged(self, node: MapNode, depth: int) -> Iterator[tuple[ScalarNode, Node]]:
+        """The pairs of a map with what `<<` brings in first; its own win, then earlier maps."""
+        own = [(key, value) for key, value in node.pairs if not _is_merge(key)]
+        taken = {key.text for key, _ in own}
+        for key, value in node.pairs:
+            if _is_merge(key):
+                for base in value.items if isinstance(value, ListNode) else [value]:
+                    if not isinstance(base, MapNode):
+                        fail(base.mark, "<< takes a map, or a list of maps", "write `<<: *name`")
+                    self._spend(base, depth + 1)
+                    for inner, below in self._merged(base, depth + 1):
+                        if inner.text not in taken:
+                            taken.add(inner.text)
+                            yield inner, below
+        yield from own
 
-def _merged(node: MapNode) -> Iterator[tuple[ScalarNode, Node]]:
-    """The pairs of a map with what `<<` brings in first; its own keys win, then earlier maps."""
-    own = [(key, value) for key, value in node.pairs if not _is_merge(key)]
-    taken = {key.text for key, _ in own}
-    for key, value in node.pairs:
-        if _is_merge(key):
-            for base in value.items if isinstance(value, ListNode) else [value]:
-                if not isinstance(base, MapNode):
-                    fail(
-                        base.mark, "<< takes a map, or a list of maps", "write it like `<<: *name`"
-                    )
-                for inner, below in _merged(base):
-                    if inner.text not in taken:
-                        taken.add(inner.text)
-                        yield inner, below
-    yield from own
+    def _spend(self, node: Node, depth: int) -> None:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            fail(node.mark, f"aliases expand to more than {MAX_VALUES} values")
+        if depth > MAX_DEPTH:
+            fail(node.mark, f"aliases nest more than {MAX_DEPTH} levels deep")
 
 
 def _is_merge(key: ScalarNode) -> bool:

@@ -72,12 +72,23 @@ def test_bytes_that_are_not_utf8_are_refused_at_their_place() -> None:
     assert (problem.line, problem.column, problem.message) == (2, 4, "byte 0xe4 is not UTF-8")
 
 
-def test_aliases_cannot_blow_up_the_document() -> None:
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
-    for level in range(1, 9):
-        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
-    (problem,) = refused("\n".join(lines)).problems
-    assert "aliases expand to more than" in problem.message
+@pytest.mark.parametrize(
+    ("first", "line", "words"),
+    [
+        (
+            "[x, x, x, x, x, x, x, x, x, x]",
+            "[*{0}, *{0}, *{0}, *{0}, *{0}, *{0}]",
+            "expand to more",
+        ),
+        ("{{k: 1}}", "{{<<: [*{0}, *{0}]}}", "expand to more"),
+        ("[x]", "[*{0}]", "nest more than 64 levels"),
+        ("{{k: 1}}", "{{<<: *{0}}}", "nest more than 64 levels"),
+    ],
+)
+def test_aliases_cannot_blow_up_the_document(first: str, line: str, words: str) -> None:
+    lines = [f"a0: &a0 {first.format()}"]
+    lines += [f"a{level}: &a{level} {line.format(f'a{level - 1}')}" for level in range(1, 300)]
+    assert words in only("\n".join(lines)).message
 
 
 def test_a_file_over_one_mebibyte_is_refused() -> None:
