@@ -34,7 +34,8 @@ class HubAccess:
 
     def is_hub(self, url: str) -> bool:
         """Whether a URL is of the hub's own origin (scheme, host and port)."""
-        return _origin(url) == _origin(self.endpoint)
+        origin = _origin(url)
+        return origin is not None and origin == _origin(self.endpoint)
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +81,10 @@ def _path(text: str) -> Path:
     return Path(os.path.expandvars(text)).expanduser()
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+def _origin(url: str) -> tuple[str, str | None, int | None] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:  # not a URL; asking it will say so
+        return None
     return parts.scheme, parts.hostname, port

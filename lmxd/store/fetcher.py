@@ -61,7 +61,7 @@ class Fetcher:
             part = await in_thread(PartialFile, wanted.blob, wanted.digest, wanted.size)
             try:
                 while await in_thread(part.hash_more):
-                    on_bytes(part.size)
+                    pass
                 await self._complete(part, wanted, on_bytes)
                 good = await in_thread(part.finish)
             finally:

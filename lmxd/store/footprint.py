@@ -78,9 +78,10 @@ def _element(text: Mapping[str, object], weights: Weights) -> int:
 
 
 def _key_rows(weights: Weights) -> int | None:
-    """Rows of the first key projection; quantising packs columns and leaves the rows."""
+    """Rows of the language model's key projections; quantising packs columns, not rows."""
     for name, tensor in weights.tensors.items():
-        if name.endswith(".k_proj.weight") and tensor.shape:
+        other = "vision" in name or "visual" in name or "audio" in name
+        if name.endswith(".k_proj.weight") and tensor.shape and not other:
             return tensor.shape[0]
     return None
 
