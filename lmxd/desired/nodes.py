@@ -1,6 +1,6 @@
 """YAML 1.2 text -> a tree of nodes that know their line and column.
 
-The only file that touches ruamel, and of ruamel only its event parser: composing the tree here
+The only reader that touches ruamel, and only its event parser: composing the tree here
 keeps its objects in, bounds the depth before recursion does, and leaves every scalar as it was
 written, so that 1.10 and 2026-03-29 can be shown in a message. Called by `read`.
 """
