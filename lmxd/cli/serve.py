@@ -6,7 +6,9 @@ Imports as little as it can: what the daemon does not need would be carried for 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +18,8 @@ from lmxd.cli.options import Document
 from schemas.errors import StartupError
 
 __all__ = ["serve"]
+
+log = logging.getLogger(__name__)
 
 
 def serve(  # noqa: PLR0913, PLR0917 - one parameter a flag
@@ -78,7 +82,12 @@ def serve(  # noqa: PLR0913, PLR0917 - one parameter a flag
     except StartupError as error:
         raise typer.BadParameter(str(error)) from error
     from lmxd.daemon.process import run
+    from lmxd.telemetry import logs
 
+    logs.configure(asked.log_format, asked.log_level)
+    if asked.document is None:
+        where = str(Path.cwd() / settings.DOCUMENT_NAME)
+        log.warning("no_document", extra={"until_there_is": where})
     try:
         asyncio.run(run(asked))
     except StartupError as error:

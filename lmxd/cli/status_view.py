@@ -71,7 +71,7 @@ def _troubles(found: DaemonStatus) -> Iterator[str]:
     """Conditions of the daemon that somebody should know of."""
     for condition in found.conditions:
         bad = "True" if condition.type in GOOD_WHEN_FALSE else "False"
-        if condition.status == bad and condition.type != "Converged":
+        if condition.status == bad and condition.type not in ("Converged", "ApiWritable"):
             yield f"{condition.type}={condition.status}: {condition.message}"
 
 
