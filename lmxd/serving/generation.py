@@ -130,13 +130,13 @@ class Generation:
         if isinstance(event, Failed) and self._accepted is None:
             self.refuse(_as_error(event))
             return True
-        self._unread += _weight(event)
-        if self._unread > BACKLOG:
+        if self._unread >= BACKLOG:
             self.fail(
                 Code.DEADLINE_EXCEEDED,
                 f"the client reads too slowly: {self._unread} bytes are unread, limit {BACKLOG}",
             )
             return False
+        self._unread += _weight(event)
         self._events.append(event)
         if isinstance(event, (Usage, Failed)):
             self._end()

@@ -108,7 +108,8 @@ class Pool:
         except BaseException:
             await asyncio.shield(self._stop(instance))
             raise
-        instance.phase = InstancePhase.READY
+        if instance.phase is InstancePhase.LOADING:  # not being ended meanwhile
+            instance.phase = InstancePhase.READY
         log.info("instance loaded", extra={"uid": action.uid, "model": action.model})
 
     def promote(self, action: Promote) -> None:

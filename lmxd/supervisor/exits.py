@@ -19,7 +19,9 @@ from schemas.frames import (
 __all__ = ["Ending", "report"]
 
 # Reasons that only an edit, other files or another version can change.
-_TERMINAL = frozenset({"UnsupportedArchitecture", "UnsupportedField", "NoChatTemplate"})
+_TERMINAL = frozenset(
+    {"UnsupportedArchitecture", "UnsupportedField", "UnverifiedFiles", "NoChatTemplate"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ The last message of a request says how it is answered, by its first word:
     flood          accepted, texts of 64 KiB until cancelled
     die A B …      accepted, texts, then SIGKILL · die-early: SIGKILL before accepted
     mute           accepted, then no frame any more
+    deaf           accepted, then nothing is read or sent until SIGUSR1
     stick PHASE    accepted, then beats that say PHASE lasts longer and longer
 
 It has its own few lines of codec, so that the daemon's is tested against the words of the
@@ -160,7 +161,7 @@ class Peer:
         if verb not in {"echo", "flood", "release", "stick"}:
             for word in words:
                 self.step(Text(request.id, 0, f"{word} "))
-        if verb in {"fail", "die", "mute", "stick"}:
+        if verb in {"fail", "die", "mute", "deaf", "stick"}:
             self.go_wrong(request, verb, words)
             return
         match verb:
@@ -188,6 +189,9 @@ class Peer:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "mute":
                 self.muted = True
+            case "deaf":
+                signal.sigwait({signal.SIGUSR1})
+                self.finish(request.id, "stop")
             case _:
                 self.phase = words[0]
                 self.stuck_since = time.monotonic()
@@ -222,6 +226,7 @@ def main() -> None:
     parser.add_argument("--mute", action="store_true", help="never say hello")
     parser.add_argument("--idle-load", action="store_true", help="script hold: say it is idle")
     arguments = parser.parse_args()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
     peer = Peer(socket.socket(fileno=arguments.fd), arguments.beat)
     peer.idle_load = arguments.idle_load
     peer.muted = arguments.mute

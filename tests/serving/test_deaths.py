@@ -99,15 +99,30 @@ async def test_a_request_is_given_a_second_worker_only_once(play: Stage) -> None
     await play.until(lambda: dead(play, "m2"))
 
 
-async def test_an_accepted_request_is_accepted_once(play: Stage) -> None:
+async def test_it_is_accepted_once_and_nothing_is_told_twice(play: Stage) -> None:
+    """The first worker's text lies unread when it dies; the second one's takes its place."""
     await play.load("m", "m1")
     generation = play.gate.submit(request("m", "hold a"))
     before = await generation.accepted()
+    await play.until(lambda: generation._unread > 0)
     await kill(play, "m1")
     await play.load("m", "m2")
-    assert await generation.accepted() is before
     assert isinstance(await asyncio.wait_for(anext(generation), PATIENCE_S), Text)
-    await generation.aclose()
+    assert await generation.accepted() is before
+    await play.ask("m", "release")
+    assert text(await events(generation)) == ""
+
+
+async def test_those_that_ran_keep_their_turn(play: Stage) -> None:
+    """Four identities run and one waits; there is room for two on the next worker."""
+    await play.load("m", "m1")
+    asked = [play.gate.submit(request("m", "hold", identity=name)) for name in "abcde"]
+    await kill(play, "m1")
+    play.gate.publish(routes(target("m", parallel=1)))
+    await play.load("m", "m2")
+    assert [generation.claim is not None for generation in asked] == [True, True, *[False] * 3]
+    for generation in asked:
+        await generation.aclose()
 
 
 async def test_waiting_again_has_an_end_too() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 
 import pytest
 
 from lmxd.serving.generation import Generation
+from lmxd.supervisor.limits import WatchLimits
 from reconciler.state import FlowLimits, Live, ModelKey
 from schemas.errors import Code, RequestError
 from schemas.inference import Failed
@@ -110,6 +113,22 @@ async def test_a_place_is_free_only_when_the_worker_has_stopped(play: Stage) -> 
     assert waiting.claim is None
     await play.until(lambda: waiting.claim is not None)
     await close(waiting)
+
+
+async def test_a_worker_that_does_not_read_gets_no_more_than_its_buffer() -> None:
+    """Requests of a MiB wait in line, where they can be cancelled, and not in a socket."""
+    async with stage(limits=WatchLimits()) as play:
+        play.gate.publish(routes(target("m", parallel=100)))
+        await play.load("m")
+        deaf = ask(play, "first", "deaf")
+        await deaf.accepted()
+        large = "x" * (1 << 20)
+        asked = [play.gate.submit(request("m", "say hi", template=large)) for _ in range(20)]
+        assert 10 < play.gate.queued < 20
+        os.kill(play.pid("m"), signal.SIGUSR1)
+        for generation in asked:
+            assert text(await events(generation)) == "hi "
+        await close(deaf, *asked)
 
 
 async def test_a_request_wakes_an_on_demand_model() -> None:
