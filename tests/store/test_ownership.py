@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -205,3 +206,19 @@ async def _verify_fails(store: Store) -> ActionError:
         await store.verify(REF)
     assert caught.value.reason == "ChecksumMismatch"
     return caught.value
+
+
+async def test_a_lost_inventory_costs_ownership_and_nothing_else(
+    hub: Hub, store: Store, open_store: Callable[..., Store]
+) -> None:
+    hub.add_repo("org/name", FILES)
+    await store.download(REF)
+    for record in (store.state / "inventory").glob("*.json"):
+        record.write_text("{")
+    again = open_store(hub.url)
+    state = await again.look(REF)
+    assert (state.phase, state.ours) == (DiskPhase.COMPLETE, 0)
+    await again.verify(REF)
+    assert await again.content(REF) == FILES
+    await again.delete(REF)
+    assert await again.phase(REF) is DiskPhase.COMPLETE
