@@ -29,6 +29,7 @@ from lmxd.serving.gate import Gate
 from lmxd.serving.pool import Pool
 from lmxd.settings import DOCUMENT_NAME, Settings
 from lmxd.statefolder import StateFolder
+from lmxd.store.access import default_cache
 from lmxd.store.files import ModelFiles
 from lmxd.supervisor.run_log import RunLog
 from lmxd.supervisor.supervisor import Supervisor
@@ -122,13 +123,7 @@ class Poke:
 
 def _cache(settings: Settings) -> Path:
     """The hub cache: below --models-dir, else where every program of this user keeps it."""
-    if settings.models_dir is not None:
-        return settings.models_dir / "hub"
-    explicit = os.environ.get("HF_HUB_CACHE")
-    if explicit:
-        return Path(explicit).expanduser()
-    home = settings.hub.home or Path.home() / ".cache" / "huggingface"
-    return home / "hub"
+    return settings.models_dir / "hub" if settings.models_dir else default_cache(os.environ)
 
 
 async def _serve(parts: _Parts, settings: Settings) -> None:
