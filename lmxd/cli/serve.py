@@ -5,17 +5,19 @@ Imports as little as it can: what the daemon does not need would be carried for 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lmxd.cli.messages import explain
 from lmxd.cli.options import Document
 from schemas.errors import StartupError
+
+if TYPE_CHECKING:
+    from lmxd.settings import Flags
 
 __all__ = ["serve"]
 
@@ -64,26 +66,35 @@ def serve(  # noqa: PLR0913, PLR0917 - one parameter a flag
       lmxd serve
       lmxd serve /etc/lmxd/desired-state.yaml --listen 127.0.0.1:1234 --listen 127.0.0.1:11434
     """
-    from lmxd import settings
+    from lmxd.settings import Flags
 
-    flags = settings.Flags(
-        document=file,
-        listen=listen or (),
-        state_dir=state_dir,
-        models_dir=models_dir,
-        host_name=host_name,
-        log_format=log_format,
-        log_level=log_level,
-        allow_host=allow_host or (),
-        cors=cors or (),
+    return _start(
+        Flags(
+            document=file,
+            listen=listen or (),
+            state_dir=state_dir,
+            models_dir=models_dir,
+            host_name=host_name,
+            log_format=log_format,
+            log_level=log_level,
+            allow_host=allow_host or (),
+            cors=cors or (),
+        )
     )
+
+
+def _start(flags: Flags) -> int:
+    """Run a daemon until it is told to stop; returns the exit code."""
+    import asyncio
+
+    from lmxd import settings
+    from lmxd.daemon.process import run
+    from lmxd.telemetry import logs
+
     try:
         asked = settings.load(flags, os.environ)
     except StartupError as error:
         raise typer.BadParameter(str(error)) from error
-    from lmxd.daemon.process import run
-    from lmxd.telemetry import logs
-
     logs.configure(asked.log_format, asked.log_level)
     if asked.document is None:
         where = str(Path.cwd() / settings.DOCUMENT_NAME)
