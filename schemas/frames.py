@@ -127,11 +127,12 @@ class LoadFailed(Struct, frozen=True):
     """The load ended in an error; the worker exits with `EXIT_LOAD_FAILED` after this frame.
 
     `code` is a CamelCase condition reason: LoadFailed, UnsupportedArchitecture, OutOfMemory,
-    UnverifiedFiles or UnsupportedField.
+    UnverifiedFiles or UnsupportedField. `terminal`: the same load would fail again.
     """
 
     code: str
     message: str
+    terminal: bool = False
 
 
 class Step(Struct, frozen=True):

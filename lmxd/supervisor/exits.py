@@ -18,11 +18,6 @@ from schemas.frames import (
 
 __all__ = ["Ending", "report"]
 
-# Reasons that only an edit, other files or another version can change.
-_TERMINAL = frozenset(
-    {"UnsupportedArchitecture", "UnsupportedField", "UnverifiedFiles", "NoChatTemplate"}
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -56,7 +51,7 @@ def report(who: str, ending: Ending) -> ExitReport | None:
         return ExitReport("ProtocolMismatch", message, terminal=True)
     if ending.load_failed is not None:  # 3
         failed = ending.load_failed
-        return ExitReport(failed.code, failed.message, terminal=failed.code in _TERMINAL)
+        return ExitReport(failed.code, failed.message, terminal=failed.terminal)
     if ending.told:  # 4
         return None
     if ending.code == EXIT_LOAD_FAILED:

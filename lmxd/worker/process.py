@@ -116,7 +116,7 @@ class Worker:
             engine = _engine_module(load.engine).open_engine(load, self._pulse, self._report)
         except ActionError as error:
             log.write("load-failed", code=error.reason, message=str(error))
-            self._channel.send(LoadFailed(error.reason, str(error)))
+            self._channel.send(LoadFailed(error.reason, str(error), error.terminal))
             self._channel.leave(EXIT_LOAD_FAILED)
         if self._memory is not None:
             engine.limit_memory(self._memory)

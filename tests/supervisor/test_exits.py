@@ -48,10 +48,11 @@ def test_another_protocol_needs_another_version(ending: Ending) -> None:
     assert (told.reason, told.terminal) == ("ProtocolMismatch", True)
 
 
-def test_what_only_an_edit_can_change_is_terminal() -> None:
-    told = report("w", Ending(2, load_failed=LoadFailed("UnsupportedArchitecture", "no such")))
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_worker_says_whether_only_an_edit_helps(*, terminal: bool) -> None:
+    told = report("w", Ending(2, load_failed=LoadFailed("LoadFailed", "no such", terminal)))
     assert told is not None
-    assert told.terminal
+    assert told.terminal is terminal
 
 
 def test_the_last_lines_are_told() -> None:
