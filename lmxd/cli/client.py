@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from types import TracebackType
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
 import msgspec
@@ -50,16 +50,13 @@ class Client:
     def __init__(self, url: str, environ: Mapping[str, str] | None = None) -> None:
         key = (os.environ if environ is None else environ).get("LMXD_API_KEY")
         self.url = url.rstrip("/")
-        try:
-            self._http = httpx2.Client(
-                base_url=self.url,
-                headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S),
-                # A proxy that is meant for the web knows nothing of this machine's loopback.
-                trust_env=not _is_loopback(httpx2.URL(self.url).host),
-            )
-        except httpx2.InvalidURL as error:
-            raise LmxdError(Code.INVALID_REQUEST, f"{url!r} is not a URL: {error}") from error
+        self._http = httpx2.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx2.Timeout(_ANSWER_S, connect=_CONNECT_S),
+            # A proxy that is meant for the web knows nothing of this machine's loopback.
+            trust_env=not _is_loopback(_host(url)),
+        )
 
     def __enter__(self) -> Client:
         return self
@@ -136,12 +133,6 @@ class Client:
             raise LmxdError(
                 Code.DEADLINE_EXCEEDED, f"{self.url} did not answer within {_ANSWER_S:g} s"
             ) from error
-        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-            raise LmxdError(
-                Code.INVALID_REQUEST,
-                f"{self.url!r} is not a URL of lmxd",
-                hint="write it like http://127.0.0.1:1234",
-            ) from error
         except httpx2.TransportError as error:
             raise Unreachable(
                 Code.INTERNAL, f"the connection to {self.url} broke: {error}"
@@ -161,6 +152,22 @@ class Client:
                 hint="name another address with --url or LMXD_URL",
             )
         raise error
+
+
+def _host(url: str) -> str:
+    """The host of a URL that can be asked; raises LmxdError."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in ("http", "https") else None
+    except ValueError:
+        host = None
+    if host is None:
+        raise LmxdError(
+            Code.INVALID_REQUEST,
+            f"{url!r} is not a URL of lmxd",
+            hint="write it like http://127.0.0.1:1234",
+        )
+    return host
 
 
 def _is_loopback(host: str) -> bool:

@@ -50,7 +50,7 @@ def of_file(name: str) -> PlanData | None:
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
-    return preview(reading, path, _this_machine(), datetime.now(UTC))
+    return preview(reading, path, _this_machine(path), datetime.now(UTC))
 
 
 def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanData:
@@ -73,8 +73,8 @@ def has_changes(found: PlanData) -> bool:
     return bool(found["actions"]) or bool(found["cancel"])
 
 
-def _this_machine() -> HostView:
+def _this_machine(path: Path) -> HostView:
     """Its memory stands for the device's, which only a daemon asks for."""
     memory = total_memory()
-    free = shutil.disk_usage(Path.home()).free
+    free = shutil.disk_usage(path.absolute().parent).free
     return HostView(memory, free, 0, Device("unknown", "this machine", memory))

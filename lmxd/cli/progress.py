@@ -6,7 +6,6 @@ to stderr, so that data in a pipe stays data.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
@@ -138,7 +137,7 @@ class Bars:
             BarColumn(),
             DownloadColumn(binary_units=True),
             TimeRemainingColumn(),
-            console=console or Console(file=sys.stderr),
+            console=console,
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
@@ -169,6 +168,10 @@ class Bars:
                 )
             elif model.key in self._tasks:
                 self._progress.remove_task(self._tasks.pop(model.key))
+
+    def refresh(self) -> None:
+        """Draw now; otherwise a thread of its own draws several times a second."""
+        self._progress.refresh()
 
     def _task(self, key: str) -> TaskID:
         if key not in self._tasks:

@@ -85,16 +85,18 @@ def serve(  # noqa: PLR0913, PLR0917 - one parameter a flag
 
 def _start(flags: Flags) -> int:
     """Run a daemon until it is told to stop; returns the exit code."""
-    import asyncio
-
     from lmxd import settings
-    from lmxd.daemon.process import run
-    from lmxd.telemetry import logs
 
     try:
         asked = settings.load(flags, os.environ)
     except StartupError as error:
         raise typer.BadParameter(str(error)) from error
+    # The daemon is large: it comes when the flags make sense.
+    import asyncio
+
+    from lmxd.daemon.process import run
+    from lmxd.telemetry import logs
+
     logs.configure(asked.log_format, asked.log_level)
     if asked.document is None:
         where = str(Path.cwd() / settings.DOCUMENT_NAME)
