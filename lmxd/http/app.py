@@ -37,6 +37,7 @@ _HEADER_MAX = 32 * 1024
 _CONFIG: dict[str, str | bool | int | float | None] = {
     "ACCESS_LOG": False,
     "AUTO_EXTEND": False,
+    "LOG_EXTRA": False,  # the default is written to the environment, which workers inherit
     "MOTD": False,
     "KEEP_ALIVE_TIMEOUT": 75,
     "REQUEST_TIMEOUT": 30,  # until the headers are there
@@ -156,12 +157,14 @@ class Server:
     def _finish(self, request: Request, response: BaseHTTPResponse) -> None:
         headers = request.headers
         response.headers["x-request-id"] = _request_id(request)
-        response.headers.update(
-            self._guard.cors(
-                headers.getone("origin", None),
-                headers.getone("access-control-request-headers", None),
-            )
+        cors = self._guard.cors(
+            headers.getone("origin", None), headers.getone("access-control-request-headers", None)
         )
+        if "Vary" in cors and "Vary" in response.headers:
+            cors["Vary"] = f"{response.headers['Vary']}, {cors['Vary']}"
+        response.headers.update(cors)
+        extra = {"method": request.method, "path": request.path, "status": response.status}
+        _log.debug("answered", extra=extra)
 
 
 def _config() -> dict[str, str | bool | int | float | None]:

@@ -90,7 +90,7 @@ def _retry_after_s(error: LmxdError) -> int:
 def openai_body(error: LmxdError) -> Body:
     """OpenAI's shape. `error` is always an object with message, type, param and code."""
     inner: Body = {
-        "message": error.message,
+        "message": _writable(error.message),
         "type": _openai_type(status_of(error.code)),
         "param": error.param if isinstance(error, RequestError) else None,
         "code": str(error.code),
@@ -110,7 +110,7 @@ def problem_body(error: LmxdError) -> Body:
         "type": f"urn:lmxd:error:{error.code}",
         "title": str(error.code).replace("_", " ").capitalize(),
         "status": status_of(error.code),
-        "detail": error.message,
+        "detail": _writable(error.message),
         "code": str(error.code),
     }
     if isinstance(error, RequestError) and error.param:
@@ -122,12 +122,17 @@ def _more(error: LmxdError) -> Body:
     """Members both shapes share and only some errors have."""
     more: Body = {}
     if error.hint:
-        more["hint"] = error.hint
+        more["hint"] = _writable(error.hint)
     if isinstance(error, RequestError):
         if error.available_at:
             more["available_at"] = error.available_at
         more |= error.details
     return more
+
+
+def _writable(text: str) -> str:
+    """File names and headers may hold bytes that are no text; JSON cannot."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def of_failed(event: Failed) -> RequestError:
@@ -184,14 +189,17 @@ class Errors(ErrorHandler):
             error = internal(request_id)
         answer = respond(error, problem=wants_problem(request.path))
         if isinstance(exception, sanic_errors.MethodNotAllowed):
-            answer.headers.update(exception.headers)
+            allowed = exception.headers["Allow"].split(", ")  # in an order of chance
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
 
 
-def translate(path: str, exception: Exception) -> LmxdError | None:
+def translate(path: str, exception: BaseException) -> LmxdError | None:
     """The error to show for an exception; None for what nobody foresaw."""
     if isinstance(exception, LmxdError):
         return exception
+    if isinstance(exception, sanic_errors.RequestCancelled):  # the client is gone: nobody reads it
+        return RequestError(Code.SHUTTING_DOWN, "the connection was closed")
     if isinstance(exception, sanic_errors.NotFound):
         hint = f"the OpenAI API is under /v1: did you mean /v1{path}?" if _misses_v1(path) else None
         return RequestError(Code.NOT_FOUND, f"there is nothing at {path}", hint=hint)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from lmxd.http.outgoing import ascii_header
 from schemas.errors import Code, RequestError
 
 HEALTH_PATHS = frozenset({"/health", "/livez", "/api/health", "/admin/health", "/ready", "/readyz"})
@@ -83,11 +84,11 @@ class Guard:
         if not origin or not self._shares_with(origin):
             return {"Vary": "Origin"}
         headers = {
-            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Origin": ascii_header(origin),
             "Access-Control-Expose-Headers": _EXPOSED,
             "Vary": "Origin",
         }
         if asked is not None:
-            headers["Access-Control-Allow-Headers"] = asked
+            headers["Access-Control-Allow-Headers"] = ascii_header(asked)
             headers["Access-Control-Max-Age"] = "600"
         return headers

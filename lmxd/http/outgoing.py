@@ -22,4 +22,4 @@ def json_answer(
 
 def ascii_header(text: str) -> str:
     """A header value without line breaks or other characters that headers cannot hold."""
-    return quote(text, safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~ ")
+    return quote(text, errors="replace", safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~ ")

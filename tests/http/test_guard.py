@@ -98,6 +98,19 @@ async def test_a_request_without_a_host_is_refused() -> None:
         await raw.close()
 
 
+@pytest.mark.parametrize("header", ["Host", "Origin", "Access-Control-Request-Headers"])
+async def test_headers_that_are_no_text_are_no_trouble(header: str) -> None:
+    async with stage(access=Access(origins=("*",))) as on:
+        raw = await on.raw()
+        name = b"" if header == "Host" else b"Host: localhost\r\nOrigin: http://a\r\n"
+        raw.writer.write(
+            b"OPTIONS /v1/models HTTP/1.1\r\n" + name + header.encode() + b": \xff\xfe\r\n\r\n"
+        )
+        status = await raw.until(b"\r\n")
+        await raw.close()
+    assert status.split()[1] in {b"204", b"403"}
+
+
 async def test_a_foreign_page_cannot_post_and_gets_no_cors_headers() -> None:
     async with stage() as on:
         answer = await on.client.post(
@@ -121,6 +134,7 @@ async def test_a_listed_page_gets_cors_headers_on_answers_errors_and_preflights(
         fine = await on.get("/v1/models", origin="https://chat.example")
         wrong = await on.get("/v1/nothing", origin="https://chat.example")
         other = await on.get("/v1/models")
+        document = await on.get("/lmxd/v1/desired", origin="https://chat.example")
         preflight = await on.client.options(
             "/v1/chat/completions",
             headers={
@@ -133,6 +147,7 @@ async def test_a_listed_page_gets_cors_headers_on_answers_errors_and_preflights(
         assert answer.headers["access-control-allow-origin"] == "https://chat.example"
         assert answer.headers["vary"] == "Origin"
     assert "access-control-allow-origin" not in other.headers
+    assert document.headers["vary"] == "Accept, Origin"
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-headers"] == "authorization, content-type"
     assert "POST" in preflight.headers["access-control-allow-methods"]

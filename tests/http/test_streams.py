@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -208,15 +209,23 @@ async def test_silence_while_generating_is_bridged_too() -> None:
 
 @pytest.mark.parametrize("accepted", [True, False])
 @pytest.mark.parametrize("stream", [True, False])
-async def test_a_client_that_goes_ends_its_generation(accepted: bool, stream: bool) -> None:
+@pytest.mark.parametrize("politely", [True, False])
+async def test_a_client_that_goes_ends_its_generation_and_troubles_nobody(
+    accepted: bool, stream: bool, politely: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async with stage(timing=PATIENT) as on:
         raw = await on.raw()
         await raw.post(stream=stream)
         generation = await on.gate.nth(0)
         if accepted:
             generation.accept().say("once")
-        raw.writer.transport.abort()
+        if politely:
+            await raw.close()
+        else:
+            raw.writer.transport.abort()
         await asyncio.wait_for(generation.closed.wait(), DEADLINE_S)
+        await on.server.stop(DEADLINE_S)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_client_that_does_not_read_ends_only_its_own(
