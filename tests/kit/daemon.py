@@ -42,9 +42,10 @@ def summary(status: Status, key: str) -> str | None:
 
 
 def condition(status: Status, kind: str, key: str | None = None) -> Mapping[str, Any]:
-    """A condition of a model, or of the daemon without `key`; raises when it is not there."""
-    owner = status if key is None else next(m for m in status["models"] if m["key"] == key)
-    return next(c for c in owner["conditions"] if c["type"] == kind)
+    """A condition of a model, or of the daemon without `key`; Unknown when it is not there."""
+    owners = [status] if key is None else [m for m in status["models"] if m["key"] == key]
+    found = [c for owner in owners for c in owner["conditions"] if c["type"] == kind]
+    return found[0] if found else {"status": "Unknown", "reason": "", "message": ""}
 
 
 class Daemon:
