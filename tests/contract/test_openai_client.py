@@ -16,7 +16,7 @@ from reconciler.state import Live
 from schemas.errors import Code, RequestError
 from schemas.inference import Failed
 from tests.kit.fake_gate import DEADLINE_S, FakeGate, FakeGeneration, answer, routes
-from tests.kit.http_stage import Stage, stage
+from tests.kit.http_stage import NO_TLS, Stage, stage
 
 T = TypeVar("T")
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
@@ -29,11 +29,19 @@ async def on() -> AsyncIterator[Stage]:
         yield running
 
 
+def connect(on: Stage, *, retries: int) -> AsyncOpenAI:
+    return AsyncOpenAI(
+        base_url=f"{on.url}/v1",
+        api_key="none",
+        max_retries=retries,
+        timeout=DEADLINE_S,
+        http_client=openai.DefaultAsyncHttpxClient(verify=NO_TLS, trust_env=False),
+    )
+
+
 @pytest.fixture
 async def client(on: Stage) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(
-        base_url=f"{on.url}/v1", api_key="none", max_retries=0, timeout=DEADLINE_S
-    ) as made:
+    async with connect(on, retries=0) as made:
         yield made
 
 
@@ -46,8 +54,13 @@ async def in_thread(on: Stage, use: Callable[[OpenAI], T]) -> T:
     """Run the blocking client beside the server's loop."""
 
     def run() -> T:
+        http = openai.DefaultHttpxClient(verify=NO_TLS, trust_env=False)
         with OpenAI(
-            base_url=f"{on.url}/v1", api_key="none", max_retries=0, timeout=DEADLINE_S
+            base_url=f"{on.url}/v1",
+            api_key="none",
+            max_retries=0,
+            timeout=DEADLINE_S,
+            http_client=http,
         ) as made:
             return use(made)
 
@@ -215,7 +228,7 @@ async def test_retries_follow_the_headers(on: Stage) -> None:
             one.refuse(error)
 
     on.gate.script = script
-    async with AsyncOpenAI(base_url=f"{on.url}/v1", api_key="none", max_retries=2) as client:
+    async with connect(on, retries=2) as client:
         got = await client.chat.completions.create(
             model="auto",
             messages=HELLO,
