@@ -216,11 +216,15 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Ordered actions and a verdict for each model. `budget` None: the device is not known yet."""
+    """Ordered actions and a verdict for each model. `budget` None: the device is not known yet.
+
+    `held`: by name, models that answer for it until its own can.
+    """
 
     steps: tuple[Step, ...] = ()
     verdicts: Mapping[ModelKey, Verdict] = field(default_factory=dict)
     cancels: tuple[Cancel, ...] = ()
+    held: Mapping[str, tuple[ModelKey, ...]] = field(default_factory=dict)
     budget: int | None = None
     memory_now: int = 0
     memory_after: int = 0

@@ -127,11 +127,17 @@ def accounted(instance: InstanceView) -> int:
     return _round_up(instance.measured) + instance.kv_bytes
 
 
-def select(candidates: Sequence[Candidate], total: int) -> Mapping[ModelKey, Admission]:
-    """Admit candidates in rank order while they fit; explain every loser with both numbers."""
+def select(
+    candidates: Sequence[Candidate], total: int, untouched: Mapping[ModelKey, int] | None = None
+) -> Mapping[ModelKey, Admission]:
+    """Admit candidates in rank order while they fit; explain every loser with both numbers.
+
+    `untouched`: bytes that suspended models hold, which nobody can have.
+    """
     result: dict[ModelKey, Admission] = {}
+    fixed = [f"{key} (suspended) {format_bytes(held)}" for key, held in (untouched or {}).items()]
     taken: list[Candidate] = []
-    left = total
+    left = total - sum((untouched or {}).values())
     for candidate in sorted(candidates, key=lambda c: c.rank):
         need = candidate.need.total
         if need <= left:
@@ -146,11 +152,13 @@ def select(candidates: Sequence[Candidate], total: int) -> Mapping[ModelKey, Adm
             )
             result[candidate.model.key] = Admission(True, reason, message)
         else:
-            result[candidate.model.key] = _refusal(candidate, taken, left, total)
+            result[candidate.model.key] = _refusal(candidate, taken, fixed, left, total)
     return result
 
 
-def _refusal(loser: Candidate, taken: Sequence[Candidate], left: int, total: int) -> Admission:
+def _refusal(
+    loser: Candidate, taken: Sequence[Candidate], fixed: Sequence[str], left: int, total: int
+) -> Admission:
     need = loser.need.total
     if need > total:
         message = (
@@ -160,12 +168,12 @@ def _refusal(loser: Candidate, taken: Sequence[Candidate], left: int, total: int
             f"KV {format_bytes(loser.need.kv_pool)})"
         )
         return Admission(False, "NeverFits", message)
-    holders = ", ".join(
+    priced = [
         f"{c.model.key} (priority {c.model.priority}) {format_bytes(c.need.total)}" for c in taken
-    )
+    ]
     message = (
-        f"needs {format_bytes(need)}, {format_bytes(left)} of {format_bytes(total)} left after "
-        f"{holders}; {_remedies(loser, taken, left, total)}"
+        f"needs {format_bytes(need)}, {format_bytes(max(0, left))} of {format_bytes(total)} left "
+        f"after {', '.join([*fixed, *priced])}; {_remedies(loser, taken, left, total)}"
     )
     return Admission(False, "InsufficientMemory", message)
 

@@ -144,7 +144,7 @@ def _reconciling(
 ) -> tuple[Truth, str, str]:
     retry = failure.retry_at if failure is not None else None
     if failure is not None and retry is not None:
-        when = retry.isoformat(timespec="seconds")
+        when = retry.isoformat(timespec="seconds").replace("+00:00", "Z")
         return "True", "ProgressingWithRetry", f"{failure.message}; next try at {when}"
     if picture.busy(model.key):
         return "True", "Progressing", "steps of the plan are left"
@@ -161,8 +161,10 @@ def _stalled(verdict: Verdict, failure: Record | None) -> tuple[Truth, str, str]
 
 def _degraded(current: InstanceView | None, verdict: Verdict) -> tuple[Truth, str, str]:
     spec = verdict.spec
-    if current is None or not verdict.wanted:
+    if current is None:
         return "False", "NotServing", "nothing of it is served"
+    if not verdict.wanted:
+        return "False", "Leaving", "it answers until it is replaced or drained"
     if spec is None:
         return "True", "ServingOldRevision", f"serves {current.revision} until new files are there"
     if spec.spec_hash == current.spec_hash:

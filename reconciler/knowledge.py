@@ -28,13 +28,16 @@ class Knowledge:
     """Memories of one pass.
 
     ledger: the measurements admission uses; they move at a new epoch, or when the total breaks
-    the budget. credentials: fingerprint of what the hub is asked with. published: the routes that
-    hold now. serial: number of the next instance.
+    the budget. fresh: all measurements there are; loads reserve by them. credentials: fingerprint
+    of what the hub is asked with. software: what loads models; another one may succeed where this
+    failed. published: the routes that hold now. serial: number of the next instance.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
+    fresh: Ledger = field(default_factory=Ledger)
     failures: Mapping[str, Record] = field(default_factory=dict)
     credentials: str = ""
+    software: str = ""
     published: Routes = field(default_factory=Routes)
     serial: int = 1
 
@@ -54,9 +57,38 @@ def download_key(artifact: ArtifactRef, limits: DiskLimits, credentials: str) ->
     return failure_key("download", artifact, limits, credentials)
 
 
-def load_key(spec_hash: str, total: int | None) -> str:
-    """The failure key of a load: what exactly, and within which budget."""
-    return failure_key("load", spec_hash, total)
+def delete_subject(artifact: ArtifactRef) -> str:
+    """Where failures to remove an artifact are filed."""
+    return f"delete:{artifact}"
+
+
+def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:
+    """The failure key of a load: what exactly, for how long, within which budget, by what."""
+    return failure_key("load", spec_hash, timeout_s, total, software)
+
+
+def standing(
+    model: EffectiveModel,
+    spec: InstanceSpec | None,
+    total: int | None,
+    limits: DiskLimits,
+    known: Knowledge,
+) -> Record | None:
+    """The failure between a model and its next step: of its download, or of loading `spec`.
+
+    A record whose key is no longer that of the next try does not count.
+    """
+    if spec is None:
+        record = known.failures.get(download_subject(model.artifact))
+        if record is None:
+            return None
+        key = download_key(model.artifact, limits, known.credentials)
+    else:
+        record = known.failures.get(load_subject(model.key))
+        if record is None:
+            return None
+        key = load_key(spec.spec_hash, model.load_timeout_s, total, known.software)
+    return record if record.key == key else None
 
 
 def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | None:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
-from reconciler.knowledge import Knowledge, download_subject, load_subject
+from reconciler.knowledge import Knowledge, delete_subject, standing
 from reconciler.state import (
     ConfigView,
-    DiskPhase,
     DiskState,
     Effective,
     EffectiveModel,
     InstancePhase,
     InstanceView,
     ModelKey,
+    ModelState,
     Observed,
 )
 
@@ -54,12 +54,16 @@ class Picture:
 
     def failure(self, model: EffectiveModel) -> Record | None:
         """The failure that stands between the model and its next step."""
-        if self.current(model.key) is not None:
+        if not self.known.failures:
             return None
-        if self.disk(model).phase is not DiskPhase.VERIFIED:
-            return self.known.failures.get(download_subject(model.artifact))
-        wanted = self.plan.verdicts[model.key].wanted
-        return self.known.failures.get(load_subject(model.key)) if wanted else None
+        if model.state is ModelState.ABSENT:
+            return self.known.failures.get(delete_subject(model.artifact))
+        verdict, current = self.plan.verdicts[model.key], self.current(model.key)
+        if verdict.spec is not None:
+            arrived = current is not None and current.spec_hash == verdict.spec.spec_hash
+            if arrived or not verdict.wanted:
+                return None
+        return standing(model, verdict.spec, self.plan.budget, self.effective.disk, self.known)
 
     def busy(self, key: ModelKey) -> bool:
         """Whether a step of the plan concerns the model."""

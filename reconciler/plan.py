@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from reconciler import budget, transfers, verdicts
-from reconciler.actions import Action, Load, Plan, Publish, Step, Unload
+from reconciler.actions import Action, Drain, Load, Plan, Promote, Publish, Step, Unload
 from reconciler.knowledge import Knowledge
 from reconciler.lane import Lane, Wish
 from reconciler.routes import holds
@@ -26,26 +27,30 @@ def plan(
     """What should happen next. `running` are the started actions by key."""
     total = budget.budget(effective.memory, observed.host)
     cases = verdicts.judge(effective, observed, known, total)
-    judged = {case.model.key: case.verdict for case in cases}
+    judged = verdicts.by_key(cases)
+    held = holds(effective, observed, known.published, judged)
     now = sum(budget.accounted(i) for i in observed.instances)
     if effective.suspended:
-        return Plan((), judged, (), total, now, now, now)
-    lane = _lane(effective, observed, known, running, cases, total)
+        return Plan((), judged, (), held, total, now, now, now)
+    lane = _lane(effective, observed, held, running, cases, total, known.serial)
+    held = _still_held(held, lane.steps, observed)
     files = list(transfers.steps(cases, effective.disk, observed, known, running))
-    steps = _with_memory([*files, *lane.steps, *_publish(effective, observed, known)], now)
+    names = _publish(effective, known, held, lane.steps)
+    steps = _with_memory([*files, *lane.steps, *names], now)
     cancels = (*transfers.stale(cases, running), *lane.cancels)
     path = [now, *(step.memory_after for step in steps)]
     spare = _spare(cases, steps, max(path), total)
-    return Plan(tuple(steps), judged, cancels, total, now, path[-1], max(path), spare)
+    return Plan(tuple(steps), judged, cancels, held, total, now, path[-1], max(path), spare)
 
 
 def _lane(
     effective: Effective,
     observed: Observed,
-    known: Knowledge,
+    held: Mapping[str, tuple[ModelKey, ...]],
     running: Mapping[str, Action],
     cases: Sequence[Case],
     total: int | None,
+    serial: int,
 ) -> Lane:
     """The memory side. Until the budget is known nothing is loaded and nothing leaves."""
     admitted = [c for c in cases if c.verdict.admitted]
@@ -56,29 +61,48 @@ def _lane(
     lane = Lane(
         total=total or 0,
         instances=[i for i in observed.instances if i.phase is not InstancePhase.DEAD],
-        wishes=[
-            Wish(c.model, c.verdict.spec, c.verdict.need.total, c.may_load, c.load_s)
-            for c in admitted
-        ],
+        wishes=[Wish(c.model, c.verdict.spec, c.reserve, c.may_load, c.load_s) for c in admitted],
         drains={c.model.key: c.model.drain_s for c in cases},
-        held=holds(effective, observed, known.published),
+        held=frozenset(chain.from_iterable(held.values())),
+        lasting=frozenset(c.model.key for c in cases if c.lasting),
         suspended=frozenset(untouched),
         running=running,
-        serial=known.serial,
+        serial=serial,
     )
     lane.build()
     return lane
 
 
-def _publish(effective: Effective, observed: Observed, known: Knowledge) -> Iterator[Step]:
-    """Names that will point elsewhere; the loop swaps the table itself at each pass."""
+def _still_held(
+    held: Mapping[str, tuple[ModelKey, ...]], steps: Sequence[Step], observed: Observed
+) -> Mapping[str, tuple[ModelKey, ...]]:
+    """A name moves at the start of a drain: what begins to leave now answers for it no more."""
+    ending = {s.action.uid for s in steps if isinstance(s.action, Drain) and not s.after}
+    leaving = {i.key for i in observed.instances if i.uid in ending}
+    if not leaving:
+        return held
+    left = {name: tuple(k for k in keys if k not in leaving) for name, keys in held.items()}
+    return {name: keys for name, keys in left.items() if keys}
+
+
+def _publish(
+    effective: Effective,
+    known: Knowledge,
+    held: Mapping[str, tuple[ModelKey, ...]],
+    steps: Sequence[Step],
+) -> Iterator[Step]:
+    """Names that point elsewhere from now on, and those that will when a new model answers. The
+    loop swaps the table itself at each pass.
+    """
     before = known.published.names
-    moved: dict[str, tuple[ModelKey, ...]] = {
-        name: keys for name, keys in effective.aliases.items() if before.get(name) != keys
-    }
-    moved.update({name: () for name in before if name not in effective.aliases})
+    after = {name: (*keys, *held.get(name, ())) for name, keys in effective.aliases.items()}
+    moved = {name: keys for name, keys in after.items() if before.get(name) != keys}
+    moved.update({name: () for name in before if name not in after})
     if moved:
         yield Step(Publish(moved))
+    promotes = tuple(step.action.key for step in steps if isinstance(step.action, Promote))
+    if held and promotes:
+        yield Step(Publish({name: effective.aliases[name] for name in held}), promotes)
 
 
 def _with_memory(steps: Sequence[Step], now: int) -> list[Step]:

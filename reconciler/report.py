@@ -153,7 +153,8 @@ def _names(key: ModelKey, current: InstanceView | None, picture: Picture) -> tup
 
 
 def _failure(record: Record) -> FailureStatus:
-    retry = record.retry_at.isoformat(timespec="seconds") if record.retry_at else None
+    at = record.retry_at
+    retry = at.isoformat(timespec="seconds").replace("+00:00", "Z") if at is not None else None
     return FailureStatus(record.reason, record.message, record.count, retry)
 
 

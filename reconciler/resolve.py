@@ -37,15 +37,22 @@ NOTHING = Effective(generation=0)
 
 def resolve(accepted: Accepted | None, demands: Mapping[ModelKey, Demand]) -> Effective:
     """The effective state of an accepted document under the demand of requests."""
-    if accepted is None:
-        return NOTHING
+    return NOTHING if accepted is None else under_demand(of_document(accepted), demands)
+
+
+def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
+    """What holds of `effective` while requests demand models."""
+    models = tuple(_demanded(model, demands.get(model.key)) for model in effective.models)
+    raised = any(model.demanded for model in models)
+    return replace(effective, models=models) if raised else effective
+
+
+def of_document(accepted: Accepted) -> Effective:
+    """What an accepted document says, before anybody demands anything."""
     document = accepted.document
     of_document, of_models = unsupported(document)
     models = tuple(
-        _demanded(
-            _model(order, key, document.resolved(key), of_models.get(key, ())),
-            demands.get(ModelKey(key)),
-        )
+        _model(order, key, document.resolved(key), of_models.get(key, ()))
         for order, key in enumerate(document.models)
     )
     return Effective(
@@ -115,8 +122,8 @@ def _demanded(model: EffectiveModel, demand: Demand | None) -> EffectiveModel:
     """Demand may only raise a model that is on-demand."""
     if model.state is not ModelState.ON_DEMAND or demand is None:
         return model
-    wanted = demand.waiting > 0 or demand.quiet_s < model.keep_alive_s
-    return replace(model, demanded=wanted)
+    used = demand.waiting > 0 or demand.quiet_s <= 0
+    return replace(model, demanded=True) if used or demand.quiet_s < model.keep_alive_s else model
 
 
 def _aliases(document: DesiredState) -> dict[str, tuple[ModelKey, ...]]:

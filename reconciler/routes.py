@@ -7,12 +7,12 @@ Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.actions import Plan, Verdict
 from reconciler.backoff import Record
-from reconciler.knowledge import Knowledge, download_subject, load_key, load_subject
+from reconciler.knowledge import Knowledge, standing
 from reconciler.state import (
     Effective,
     EffectiveModel,
@@ -47,12 +47,9 @@ def build(
     targets: dict[ModelKey, Target] = {}
     for model in effective.models:
         verdict = plan.verdicts[model.key]
-        failure = _failure(model, verdict, plan.budget, known)
+        failure = standing(model, verdict.spec, plan.budget, effective.disk, known)
         targets[model.key] = _target(_Sight(model, verdict, failure, current.get(model.key)))
-    names = {
-        name: (*keys, *_held(name, keys, current, previous))
-        for name, keys in effective.aliases.items()
-    }
+    names = {name: (*keys, *plan.held.get(name, ())) for name, keys in effective.aliases.items()}
     for key in {key for keys in names.values() for key in keys} - targets.keys():
         targets[key] = previous.targets[key]  # gone from the document, held until replaced
     return Routes(
@@ -64,39 +61,43 @@ def build(
     )
 
 
-def holds(effective: Effective, observed: Observed, previous: Routes) -> frozenset[ModelKey]:
-    """Models that no longer back a name but must answer for it until its new one does."""
-    current = {i.key for i in observed.instances if i.phase is InstancePhase.CURRENT}
-    held: set[ModelKey] = set()
-    for name, keys in effective.aliases.items():
-        if any(key in current for key in keys):
-            continue
-        held.update(key for key in previous.names.get(name, ()) if key in current)
-    return frozenset(held)
-
-
-def _held(
-    name: str,
-    keys: tuple[ModelKey, ...],
-    current: Mapping[ModelKey, InstanceView],
+def holds(
+    effective: Effective,
+    observed: Observed,
     previous: Routes,
-) -> Iterator[ModelKey]:
-    """Models the name pointed to before, while none of its new ones answers."""
-    if any(key in current for key in keys):
-        return
-    for key in previous.names.get(name, ()):
-        if key not in keys and key in current and key in previous.targets:
-            yield key
+    verdicts: Mapping[ModelKey, Verdict],
+) -> Mapping[str, tuple[ModelKey, ...]]:
+    """By name, the models that no longer back it but answer for it until its own do."""
+    current = {i.key for i in observed.instances if i.phase is InstancePhase.CURRENT}
+    held: dict[str, tuple[ModelKey, ...]] = {}
+    for name, keys in effective.aliases.items():
+        if any(key in current for key in keys) or not _worth_waiting(keys, effective, verdicts):
+            continue
+        before = previous.names.get(name, ())
+        able = tuple(k for k in before if k not in keys and k in current and k in previous.targets)
+        if able:
+            held[name] = able
+    return held
 
 
-def _failure(
-    model: EffectiveModel, verdict: Verdict, total: int | None, known: Knowledge
-) -> Record | None:
-    """The failure that stands between the model and its next step, if its key still holds."""
-    if verdict.spec is not None:
-        record = known.failures.get(load_subject(model.key))
-        return record if record and record.key == load_key(verdict.spec.spec_hash, total) else None
-    return known.failures.get(download_subject(model.artifact))
+def _worth_waiting(
+    keys: Iterable[ModelKey], effective: Effective, verdicts: Mapping[ModelKey, Verdict]
+) -> bool:
+    """Whether the model before should stand in: one of the new ones is on its way; or all that
+    were have failed, and no request could raise another.
+    """
+    new = [verdicts[key] for key in keys]
+    if any(v.wanted and v.admitted for v in new):
+        return True
+    failed = any(v.wanted and v.admitted is None for v in new)
+    return failed and not any(_is_idle(v, effective) for v in new)
+
+
+def _is_idle(verdict: Verdict, effective: Effective) -> bool:
+    """Whether a request could raise the model."""
+    model = effective.model(verdict.model)
+    on_demand = model is not None and model.state is ModelState.ON_DEMAND
+    return on_demand and verdict.reason == "NotWanted" and verdict.fits_alone
 
 
 def _sources(effective: Effective) -> dict[str, ModelKey]:
@@ -149,6 +150,6 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {failure.message}"
     if verdict.reason == "UnsupportedField":
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {verdict.message}"
-    if verdict.admitted is False and not verdict.fits_alone:
+    if verdict.admitted is not True and not verdict.fits_alone:
         return Code.NOT_ADMITTED, f"{model.key} {verdict.message}"
     return None

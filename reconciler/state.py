@@ -275,7 +275,10 @@ class HostView:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """Requests that want a model: how many wait now, and for how long nobody has asked."""
+    """Requests that want a model: how many wait now, and for how long nobody has asked.
+
+    `quiet_s` is 0 while one waits or runs.
+    """
 
     waiting: int
     quiet_s: float

@@ -1,7 +1,7 @@
 """The file side of a plan: downloads and verifications in the order of need, and deletions. Pure.
 
 Only files that lmxd itself put on the disk are ever deleted, and only for a model whose state is
-`absent`.
+`absent`. At most one thing happens to an artifact at a time.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.actions import Action, Cancel, Delete, Download, Step, Verify
 from reconciler.backoff import blocks
-from reconciler.knowledge import Knowledge, download_key, download_subject
+from reconciler.knowledge import Knowledge, delete_subject, download_key, download_subject
 from reconciler.state import (
     ArtifactRef,
     DiskLimits,
     DiskPhase,
     DiskState,
     InstancePhase,
-    ModelKey,
     ModelState,
     Observed,
 )
 from reconciler.verdicts import Case
+
+VERBS = ("download", "verify", "delete")
 
 
 def steps(
@@ -32,15 +33,20 @@ def steps(
     running: Mapping[str, Action],
 ) -> Iterator[Step]:
     """What is to be done about files. Steps that run already are among them."""
+    kept = _kept(cases)
     for artifact, users in _by_artifact(cases).items():
-        wanting = [c for c in users if c.model.state is not ModelState.ABSENT]
-        disk = users[0].disk
-        keys = tuple(case.model.key for case in users)
+        under_way = [running[k] for verb in VERBS if (k := f"{verb}:{artifact}") in running]
+        yield from map(Step, under_way)
+        wanting = [case for case in users if case.model.state is not ModelState.ABSENT]
         if wanting:
-            if not all(c.model.suspended for c in wanting):
-                yield from _fetch(artifact, disk, keys, limits, observed, known, running)
-        elif disk.ours > 0 and not _in_use(artifact, observed):
-            yield Step(Delete(artifact, disk.revision or "", keys))
+            arriving = any(not isinstance(action, Delete) for action in under_way)
+            free = any(not case.model.suspended for case in wanting)
+            action = _fetch(artifact, users, limits, observed, known) if free else None
+            action = None if arriving else action
+        else:
+            action = _removal(artifact, users, kept, observed, known)
+        if action is not None and action.key not in running:
+            yield Step(action, tuple(other.key for other in under_way))
 
 
 def stale(cases: Sequence[Case], running: Mapping[str, Action]) -> Iterator[Cancel]:
@@ -52,6 +58,7 @@ def stale(cases: Sequence[Case], running: Mapping[str, Action]) -> Iterator[Canc
 
 
 def _by_artifact(cases: Sequence[Case]) -> dict[ArtifactRef, list[Case]]:
+    """The users of each artifact; what requests wait for first, then what is to be loaded."""
     order = sorted(
         cases,
         key=lambda c: (
@@ -67,35 +74,64 @@ def _by_artifact(cases: Sequence[Case]) -> dict[ArtifactRef, list[Case]]:
     return found
 
 
-def _urgency(case: Case) -> tuple[bool, bool, int, int]:
-    model = case.model
-    return (not model.demanded, not case.verdict.wanted, -model.priority, model.order)
+def _kept(cases: Sequence[Case]) -> set[tuple[str, str | None]]:
+    """Sources and revisions whose files stay, under whatever name the document has for them; the
+    revision is None while it is not settled what files a name stands for.
+    """
+    return {
+        (
+            case.model.artifact.source,
+            case.disk.revision if case.disk.phase is DiskPhase.VERIFIED else None,
+        )
+        for case in cases
+        if case.model.state is not ModelState.ABSENT or case.model.suspended
+    }
 
 
 def _fetch(
     artifact: ArtifactRef,
-    disk: DiskState,
-    keys: tuple[ModelKey, ...],
+    users: Sequence[Case],
     limits: DiskLimits,
     observed: Observed,
     known: Knowledge,
-    running: Mapping[str, Action],
-) -> Iterator[Step]:
-    if disk.phase is DiskPhase.VERIFIED:
-        return
-    verb = "verify" if disk.phase is DiskPhase.COMPLETE else "download"
-    started = running.get(f"{verb}:{artifact}") or running.get(f"download:{artifact}")
-    if started is not None:
-        yield Step(started)
-        return
+) -> Action | None:
+    disk, keys = users[0].disk, tuple(case.model.key for case in users)
     record = known.failures.get(download_subject(artifact))
-    if blocks(record, download_key(artifact, limits, known.credentials), observed.at):
-        return
-    action = Verify(artifact, keys) if verb == "verify" else Download(artifact, limits, keys)
-    yield Step(action)
+    if disk.phase is DiskPhase.VERIFIED:
+        return None
+    if record is not None:
+        key = download_key(artifact, limits, known.credentials)
+        if blocks(record, key, observed.at):
+            return None
+    if disk.phase is DiskPhase.COMPLETE:
+        return Verify(artifact, keys)
+    return Download(artifact, limits, keys)
 
 
-def _in_use(artifact: ArtifactRef, observed: Observed) -> bool:
+def _removal(
+    artifact: ArtifactRef,
+    users: Sequence[Case],
+    kept: set[tuple[str, str | None]],
+    observed: Observed,
+    known: Knowledge,
+) -> Action | None:
+    disk, keys = users[0].disk, tuple(case.model.key for case in users)
+    source = artifact.source
+    if disk.ours <= 0 or not kept.isdisjoint({(source, disk.revision), (source, None)}):
+        return None
+    if _in_use(artifact, disk, observed):
+        return None
+    action = Delete(artifact, disk.revision or "", keys)
+    record = known.failures.get(delete_subject(artifact))
+    return None if blocks(record, action.key, observed.at) else action
+
+
+def _in_use(artifact: ArtifactRef, disk: DiskState, observed: Observed) -> bool:
     return any(
-        i.artifact == artifact and i.phase is not InstancePhase.DEAD for i in observed.instances
+        i.phase is not InstancePhase.DEAD
+        and (
+            i.artifact == artifact
+            or (i.artifact.source, i.revision) == (artifact.source, disk.revision)
+        )
+        for i in observed.instances
     )

@@ -1,69 +1,145 @@
 """A verdict with a reason for each model: wanted, admitted, and what it should run. Pure.
 
-Admission looks at what is wanted and at sizes, never at what happens to be loaded.
+Admission looks at what is wanted and at sizes, never at what happens to be loaded. Two things
+that are loaded count all the same, because they stay: instances of suspended models, and the
+instance of a model whose new files are not there yet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler import budget
-from reconciler.actions import Need, Verdict
-from reconciler.backoff import blocks
-from reconciler.budget import Admission, Candidate
-from reconciler.knowledge import Knowledge, load_key, load_subject, spec_of
+from reconciler.actions import InstanceSpec, Need, Verdict
+from reconciler.backoff import Record, blocks
+from reconciler.budget import Admission, Candidate, Ledger
+from reconciler.knowledge import Knowledge, spec_of, standing
 from reconciler.state import (
     DiskState,
     Effective,
     EffectiveModel,
+    InstancePhase,
+    InstanceView,
+    ModelKey,
     ModelState,
     Observed,
 )
+from schemas.quantities import format_bytes
 
 ENGINES = ("auto", "mlx")
 TASKS = ("auto", "chat")
+_STAYING = (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One model with the facts its verdict is made of. `may_load`: no failure forbids a try."""
+    """One model with the facts its verdict is made of.
+
+    may_load: no failure forbids a try. reserve: bytes a load takes, by the freshest measurement.
+    lasting: only a change can help it, so what still serves of it stays while there is room.
+    """
 
     model: EffectiveModel
     disk: DiskState
     verdict: Verdict
     may_load: bool
     load_s: float | None
+    reserve: int
+    lasting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is known of one model before admission."""
+
+    model: EffectiveModel
+    disk: DiskState
+    spec: InstanceSpec | None
+    instances: Sequence[InstanceView]
+    failure: Record | None
+    wanted: bool
+    missing: str | None
+
+    @property
+    def hopeless(self) -> bool:
+        """A model that only a change can help holds no memory that others could use."""
+        return self.wanted and self.failure is not None and self.failure.retry_at is None
+
+    def need(self, ledger: Ledger) -> Need:
+        """What it takes by that ledger; while its files are not there, at least what serves."""
+        measured = ledger.memory(self.spec.spec_hash) if self.spec else None
+        need = budget.need_of(self.model, self.disk, measured)
+        if self.spec is None:
+            staying = (budget.accounted(i) for i in self.instances if i.phase in _STAYING)
+            held = max(staying, default=0)
+            if held > need.total:
+                return Need(weights=held, basis="measured")
+        return need
 
 
 def judge(
     effective: Effective, observed: Observed, known: Knowledge, total: int | None
 ) -> list[Case]:
     """The cases of all models, in the order of the document."""
+    instances: dict[ModelKey, list[InstanceView]] = {}
+    for instance in observed.instances:
+        instances.setdefault(instance.key, []).append(instance)
+    facts = [
+        _facts(model, effective, observed, instances.get(model.key, ()), known, total)
+        for model in effective.models
+    ]
     candidates = [
-        Candidate(model, _need(model, observed, known), rank(model, observed))
-        for model in effective.models
-        if _wants_memory(model) and not _hopeless(model, observed, known, total)
+        Candidate(f.model, f.need(known.ledger), rank(f.model, observed))
+        for f in facts
+        if f.wanted and not f.hopeless
     ]
-    admissions = budget.select(candidates, total) if total is not None else {}
-    loaded = sum(
-        c.need.total
-        for c in candidates
-        if c.model.state is ModelState.LOADED
-        and (c.model.key in admissions and admissions[c.model.key].admitted)
-    )
-    room = None if total is None else total - loaded
+    untouched = {
+        f.model.key: held
+        for f in facts
+        if f.model.suspended and (held := sum(budget.accounted(i) for i in f.instances))
+    }
+    admissions = budget.select(candidates, total, untouched) if total is not None else {}
+    room = None if total is None else total - sum(untouched.values())
+    if room is not None:
+        room -= sum(
+            c.need.total
+            for c in candidates
+            if c.model.state is ModelState.LOADED and admissions[c.model.key].admitted
+        )
     return [
-        _case(model, effective, observed, known, total, admissions.get(model.key), room)
-        for model in effective.models
+        _case(f, effective, observed, known, admissions.get(f.model.key), room, total)
+        for f in facts
     ]
 
 
-def _wants_memory(model: EffectiveModel) -> bool:
-    wanted = model.state is ModelState.LOADED or model.demanded
-    return wanted and not model.suspended and _unsupported(model) is None
+def _facts(
+    model: EffectiveModel,
+    effective: Effective,
+    observed: Observed,
+    instances: Sequence[InstanceView],
+    known: Knowledge,
+    total: int | None,
+) -> _Facts:
+    disk = observed.disk.get(model.artifact, DiskState())
+    spec = spec_of(model, disk)
+    raised = model.state is ModelState.LOADED or model.demanded
+    missing = _unsupported(model)
+    return _Facts(
+        model=model,
+        disk=disk,
+        spec=spec,
+        instances=instances,
+        failure=standing(model, spec, total, effective.disk, known),
+        wanted=raised and not model.suspended and missing is None,
+        missing=missing,
+    )
 
 
 def _unsupported(model: EffectiveModel) -> str | None:
+    """What a model that is to be loaded asks for and cannot have."""
+    if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
+        return None
     if model.engine not in ENGINES:
         return f"engine {model.engine} is not in this version"
     if model.task not in TASKS:
@@ -83,72 +159,61 @@ def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     return (pinned, 1.0, not busy, not waiting, -model.priority, quiet, model.order)
 
 
-def _need(model: EffectiveModel, observed: Observed, known: Knowledge) -> Need:
-    disk = observed.disk.get(model.artifact, DiskState())
-    spec = spec_of(model, disk)
-    measured = known.ledger.memory(spec.spec_hash) if spec else None
-    return budget.need_of(model, disk, measured)
-
-
-def _hopeless(
-    model: EffectiveModel, observed: Observed, known: Knowledge, total: int | None
-) -> bool:
-    """A model that only a change can help holds no memory that others could use."""
-    disk = observed.disk.get(model.artifact, DiskState())
-    spec = spec_of(model, disk)
-    record = known.failures.get(load_subject(model.key))
-    if spec is None or record is None or record.retry_at is not None:
-        return False
-    return record.key == load_key(spec.spec_hash, total)
-
-
 def _case(
-    model: EffectiveModel,
+    facts: _Facts,
     effective: Effective,
     observed: Observed,
     known: Knowledge,
-    total: int | None,
     admission: Admission | None,
     room: int | None,
+    total: int | None,
 ) -> Case:
-    disk = observed.disk.get(model.artifact, DiskState())
-    spec = spec_of(model, disk)
-    need = _need(model, observed, known)
-    reason, message, admitted = _reason(model, effective, observed, admission)
-    failure = known.failures.get(load_subject(model.key))
-    may_load = spec is not None and not blocks(
-        failure, load_key(spec.spec_hash, total), observed.at
+    model, spec = facts.model, facts.spec
+    need = facts.need(known.ledger)
+    reason, message, admitted = _reason(facts, effective, observed, admission)
+    fits = room is None or need.total <= room
+    if reason == "NotWanted" and model.state is ModelState.ON_DEMAND and not fits:
+        left = f"{format_bytes(max(0, room or 0))} of {format_bytes(total or 0)}"
+        message = f"needs {format_bytes(need.total)}, {left} are left beside what is always loaded"
+    return Case(
+        model=model,
+        disk=facts.disk,
+        verdict=Verdict(
+            model.key, facts.wanted, admitted, reason, message, need, spec, fits_alone=fits
+        ),
+        may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
+        load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
+        reserve=max(need.total, facts.need(known.fresh).total),
+        lasting=facts.hopeless,
     )
-    verdict = Verdict(
-        model=model.key,
-        wanted=_wants_memory(model),
-        admitted=admitted,
-        reason=reason,
-        message=message,
-        need=need,
-        spec=spec,
-        fits_alone=room is None or need.total <= room,
-    )
-    load_s = known.ledger.load_s(spec.spec_hash) if spec else None
-    return Case(model, disk, verdict, may_load, load_s)
+
+
+def _key(record: Record | None) -> str:
+    return record.key if record is not None else ""
 
 
 def _reason(
-    model: EffectiveModel, effective: Effective, observed: Observed, admission: Admission | None
+    facts: _Facts, effective: Effective, observed: Observed, admission: Admission | None
 ) -> tuple[str, str, bool | None]:
-    """Reason, message and admission, in this order: unsupported, suspended, unwanted, admitted."""
-    missing = _unsupported(model)
-    if missing is not None:
-        return "UnsupportedField", missing, False
+    """Reason, message and admission, in this order: unsupported, suspended, unwanted, failed for
+    good, admitted or not, not known yet.
+    """
+    model = facts.model
+    if facts.missing is not None:
+        return "UnsupportedField", facts.missing, False
     if model.suspended or effective.suspended:
         whole = "the whole document" if effective.suspended else "the model"
         return "Suspended", f"{whole} is suspended: nothing is changed", None
-    if not _wants_memory(model):
+    if not facts.wanted:
         idle = model.state is ModelState.ON_DEMAND
         return "NotWanted", "no request wants it now" if idle else f"state is {model.state}", None
+    if facts.failure is not None and facts.hopeless:
+        return facts.failure.reason, facts.failure.message, None
     if admission is not None:
         return admission.reason, admission.message, admission.admitted
-    if observed.host.device is None:
-        error = observed.host.probe_error
-        return "ProbePending", error or "asking what the device has", None
-    return "LoadFailed", "its last load failed and nothing has changed since", None
+    return "ProbePending", observed.host.probe_error or "asking what the device has", None
+
+
+def by_key(cases: Sequence[Case]) -> Mapping[ModelKey, Verdict]:
+    """The verdicts alone."""
+    return {case.model.key: case.verdict for case in cases}

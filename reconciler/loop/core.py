@@ -6,7 +6,7 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,18 +27,21 @@ from reconciler.actions import (
 )
 from reconciler.backoff import blocks
 from reconciler.budget import Ledger, budget
-from reconciler.knowledge import Knowledge, download_subject, load_subject
+from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import Picture
 from reconciler.plan import plan
 from reconciler.report import report
-from reconciler.resolve import fingerprint, resolve
+from reconciler.resolve import NOTHING, fingerprint, of_document, under_demand
 from reconciler.state import (
+    Accepted,
     ConfigView,
+    Demand,
     Effective,
     InstancePhase,
     InstanceUid,
     InstanceView,
+    ModelKey,
     Observed,
     Routes,
 )
@@ -78,10 +81,17 @@ class Decision:
 
 
 class Core:
-    """The single writer of plan, backoff, epoch and status."""
+    """The single writer of plan, backoff, epoch and status.
 
-    def __init__(self, remembered: Remembered, version: str, state_id: str) -> None:
-        self._memory = Memory(remembered, remembered.ledger)
+    `software` names what loads models, with versions: another one may load what this could not.
+    """
+
+    def __init__(
+        self, remembered: Remembered, version: str, state_id: str, software: str = ""
+    ) -> None:
+        self._memory = Memory(remembered, remembered.ledger, software=software or version)
+        self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._entered: tuple[Effective, str] | None = None
         self._version = version
         self._state_id = state_id
         self._running: dict[str, Action] = {}
@@ -91,23 +101,19 @@ class Core:
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         at, memory = seen.observed.at, self._memory
-        effective = resolve(seen.config.accepted, seen.observed.demands)
-        memory.enter(fingerprint(effective))
+        effective = self._enter(seen.config.accepted, seen.observed.demands)
         total = budget(effective.memory, seen.observed.host)
-        for outcome in seen.outcomes:
-            self._running.pop(outcome.action.key, None)
-            memory.finish(outcome, effective.disk, seen.credentials, total, at)
-        dead = [i for i in seen.observed.instances if i.phase is InstancePhase.DEAD]
-        for instance in dead:
-            memory.died(instance, total, at)
-        memory.measure(seen.observed.instances, at)
+        dead = self._file(seen, effective, total)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
         start = tuple(self._start(decided, effective, at))
-        self._running.update({action.key: action for action in start})
-        memory.forget({i.uid for i in observed.instances}, self._subjects(effective))
+        for action in start:
+            self._running[action.key] = action
+            memory.begin(action, effective, seen.credentials, total)
+        memory.forget({i.uid for i in observed.instances}, self._subjects(effective, observed))
+        decided = _published(decided)
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running),
@@ -120,15 +126,43 @@ class Core:
             cancel=tuple(c.action for c in decided.cancels if c.action in self._running),
             forget=tuple(i.uid for i in dead),
             spare=decided.spare,
-            wake_at=self._wake(effective, observed),
+            wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
         )
 
+    def _enter(self, accepted: Accepted | None, demands: Mapping[ModelKey, Demand]) -> Effective:
+        """What holds now; counts an epoch when it is another than before."""
+        if accepted is not self._document[0]:
+            self._document = (accepted, of_document(accepted) if accepted else NOTHING)
+        effective = under_demand(self._document[1], demands)
+        if self._entered is None or self._entered[0] != effective:
+            self._entered = (effective, fingerprint(effective))
+        self._memory.enter(self._entered[1])
+        return effective
+
+    def _file(self, seen: Seen, effective: Effective, total: int | None) -> list[InstanceView]:
+        """Take note of what ended, what died and what was measured; the dead ones."""
+        at, memory = seen.observed.at, self._memory
+        for outcome in seen.outcomes:
+            self._running.pop(outcome.action.key, None)
+            memory.finish(outcome, at)
+        dead = [i for i in seen.observed.instances if i.phase is InstancePhase.DEAD]
+        for instance in dead:
+            memory.died(instance, effective, total, at)
+        memory.measure(seen.observed.instances, effective, total, at)
+        return dead
+
     def _known(self, credentials: str) -> Knowledge:
         memory = self._memory
         return Knowledge(
-            memory.view, memory.kept.failures, credentials, self._routes, memory.serial
+            ledger=memory.view,
+            fresh=memory.kept.ledger,
+            failures=memory.kept.failures,
+            credentials=credentials,
+            software=memory.software,
+            published=self._routes,
+            serial=memory.serial,
         )
 
     def _plan(
@@ -179,7 +213,8 @@ class Core:
                     yield action
                 case Load() if lane_free and self._fits(action, decided):
                     lane_free = False
-                    self._memory.serial += 1
+                    # All numbers the plan gave out are spent: none of them may come twice.
+                    self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
                     yield action
                 case Promote() | Unload() if lane_free:
                     lane_free = False
@@ -195,13 +230,18 @@ class Core:
             self._memory.kept.failures.get(action.key), action.key, at
         )
 
-    def _subjects(self, effective: Effective) -> set[str]:
+    def _subjects(self, effective: Effective, observed: Observed) -> set[str]:
         """Subjects of failures that can still matter."""
-        files = {download_subject(model.artifact) for model in effective.models}
-        loads = {load_subject(model.key) for model in effective.models}
-        return files | loads | {f"delete:{model.artifact}" for model in effective.models}
+        subjects: set[str] = set()
+        for model in effective.models:
+            subjects.add(download_subject(model.artifact))
+            subjects.add(delete_subject(model.artifact))
+            subjects.add(load_subject(model.key))
+        for instance in observed.instances:
+            subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
+        return subjects
 
-    def _wake(self, effective: Effective, observed: Observed) -> datetime | None:
+    def _wake(self, effective: Effective, observed: Observed, decided: Plan) -> datetime | None:
         """The next instant at which time alone changes something."""
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
@@ -210,10 +250,22 @@ class Core:
             moments.append(at + GLANCE)
         for model in effective.models:
             demand = observed.demands.get(model.key)
-            if model.demanded and demand and model.keep_alive_s < float("inf"):
-                left = max(0.0, model.keep_alive_s - demand.quiet_s)
-                moments.append(at + timedelta(seconds=left))
+            if not model.demanded or demand is None:
+                continue
+            if demand.waiting and not decided.verdicts[model.key].admitted:
+                moments.append(at + GLANCE)  # nobody says when a busy one becomes idle
+            elif model.keep_alive_s < float("inf"):
+                left = timedelta(seconds=model.keep_alive_s - demand.quiet_s)
+                moments.append(at + max(GLANCE, left))
         return min(moments, default=None)
+
+
+def _published(decided: Plan) -> Plan:
+    """The plan without the names that this pass moves itself."""
+    done = [s for s in decided.steps if isinstance(s.action, Publish) and not s.after]
+    if not done:
+        return decided
+    return replace(decided, steps=tuple(s for s in decided.steps if s not in done))
 
 
 def _by(ledger: Ledger, decided: Plan) -> int:

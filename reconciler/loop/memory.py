@@ -13,7 +13,7 @@ from reconciler.actions import Action, Download, Failure, Load, Outcome, Verify
 from reconciler.backoff import Record, failed
 from reconciler.budget import Ledger, Measurement
 from reconciler.knowledge import download_key, download_subject, load_key, load_subject
-from reconciler.state import DiskLimits, InstancePhase, InstanceUid, InstanceView
+from reconciler.state import Effective, InstancePhase, InstanceUid, InstanceView, ModelKey
 
 HEALTHY = timedelta(minutes=10)
 """An instance that answered this long forgives the crashes before it."""
@@ -31,11 +31,16 @@ class Remembered:
 
 @dataclass(slots=True)
 class Memory:
-    """The mutable memory of the core. `view` is the ledger that admission uses."""
+    """The mutable memory of the core.
+
+    `view` is the ledger that admission uses, `software` names what loads models.
+    """
 
     kept: Remembered
     view: Ledger
     serial: int = 1
+    software: str = ""
+    _filings: dict[str, tuple[str, str]] = field(default_factory=dict)
     _measured: set[InstanceUid] = field(default_factory=set)
     _reported: set[InstanceUid] = field(default_factory=set)
     _current_since: dict[InstanceUid, datetime] = field(default_factory=dict)
@@ -46,37 +51,56 @@ class Memory:
             self.kept = replace(self.kept, epoch=self.kept.epoch + 1, fingerprint=fingerprint)
             self.view = self.kept.ledger
 
-    def finish(
-        self,
-        outcome: Outcome,
-        limits: DiskLimits,
-        credentials: str,
-        total: int | None,
-        at: datetime,
+    def begin(
+        self, action: Action, effective: Effective, credentials: str, total: int | None
     ) -> None:
+        """Note under what a failure of this action is to be filed: by the facts it starts with."""
+        filing = action.key, action.key
+        match action:
+            case Download(artifact=artifact) | Verify(artifact=artifact):
+                key = download_key(artifact, effective.disk, credentials)
+                filing = download_subject(artifact), key
+            case Load(model=model, spec=spec):
+                filing = (
+                    load_subject(model),
+                    self._load_key(spec.spec_hash, model, effective, total),
+                )
+        self._filings[action.key] = filing
+
+    def finish(self, outcome: Outcome, at: datetime) -> None:
         """File the end of an action: a failure under its subject, a success clears it."""
         action = outcome.action
-        subject, key = _subject(action, limits, credentials, total)
-        if isinstance(action, Load) and not outcome.cancelled:
-            self._reported.add(action.uid)
+        subject, key = self._filings.pop(action.key, (action.key, action.key))
         if outcome.cancelled:
             return
-        if outcome.error is not None:
-            self._fail(subject, key, outcome.error, at, brake=isinstance(action, Load))
-        elif not isinstance(action, Load):  # a load is forgiven once it has served for a while
-            self._clear(subject)
+        if outcome.error is None:
+            if not isinstance(action, Load):  # a load is forgiven once it has served for a while
+                self._clear(subject)
+        elif not isinstance(action, Load):
+            self._fail(subject, key, outcome.error, at, brake=False)
+        elif action.uid not in self._reported:
+            self._reported.add(action.uid)
+            self._fail(subject, key, outcome.error, at, brake=True)
 
-    def died(self, instance: InstanceView, total: int | None, at: datetime) -> None:
+    def died(
+        self, instance: InstanceView, effective: Effective, total: int | None, at: datetime
+    ) -> None:
         """File the death of an instance that nobody ended; a failed load is filed only once."""
         if instance.uid in self._reported or instance.exit is None:
             return
         self._reported.add(instance.uid)
         exit_ = instance.exit
         failure = Failure(exit_.reason, exit_.message, exit_.terminal)
-        key = load_key(instance.spec_hash, total)
+        key = self._load_key(instance.spec_hash, instance.key, effective, total)
         self._fail(load_subject(instance.key), key, failure, at, brake=True)
 
-    def measure(self, instances: Iterable[InstanceView], at: datetime) -> None:
+    def measure(
+        self,
+        instances: Iterable[InstanceView],
+        effective: Effective,
+        total: int | None,
+        at: datetime,
+    ) -> None:
         """Note the size of instances seen loaded for the first time; forgive the healthy ones."""
         for instance in instances:
             if instance.measured is not None and instance.uid not in self._measured:
@@ -87,7 +111,7 @@ class Memory:
             if instance.phase is InstancePhase.CURRENT:
                 since = self._current_since.setdefault(instance.uid, at)
                 if at - since >= HEALTHY:
-                    self._clear(load_subject(instance.key))
+                    self._forgive(instance, effective, total)
 
     def forget(self, alive: set[InstanceUid], subjects: set[str]) -> None:
         """Drop memories of instances that are gone and of subjects nobody can meet again."""
@@ -98,6 +122,22 @@ class Memory:
             failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
             self.kept = replace(self.kept, failures=failures)
 
+    def _forgive(self, instance: InstanceView, effective: Effective, total: int | None) -> None:
+        """Forget the crashes of what runs; those of what should replace it stand."""
+        subject = load_subject(instance.key)
+        record = self.kept.failures.get(subject)
+        if record is not None:
+            key = self._load_key(instance.spec_hash, instance.key, effective, total)
+            if record.key == key:
+                self._clear(subject)
+
+    def _load_key(
+        self, spec_hash: str, key: ModelKey, effective: Effective, total: int | None
+    ) -> str:
+        model = effective.model(key)
+        timeout_s = model.load_timeout_s if model is not None else None
+        return load_key(spec_hash, timeout_s, total, self.software)
+
     def _fail(self, subject: str, key: str, failure: Failure, at: datetime, *, brake: bool) -> None:
         record = failed(self.kept.failures.get(subject), key, failure, at, brake=brake)
         self.kept = replace(self.kept, failures={**self.kept.failures, subject: record})
@@ -106,16 +146,3 @@ class Memory:
         if subject in self.kept.failures:
             failures = {s: r for s, r in self.kept.failures.items() if s != subject}
             self.kept = replace(self.kept, failures=failures)
-
-
-def _subject(
-    action: Action, limits: DiskLimits, credentials: str, total: int | None
-) -> tuple[str, str]:
-    """Under which subject and failure key the end of an action is filed."""
-    match action:
-        case Download(artifact=artifact) | Verify(artifact=artifact):
-            return download_subject(artifact), download_key(artifact, limits, credentials)
-        case Load(model=model, spec=spec):
-            return load_subject(model), load_key(spec.spec_hash, total)
-        case _:
-            return action.key, action.key

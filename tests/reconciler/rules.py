@@ -1,0 +1,216 @@
+"""What holds at every step of the fake world, and what holds once it is at rest.
+
+`Rules` watches a world (`World.watch`): it is told every decision before it is carried out, and
+raises AssertionError at the first one that breaks a rule. Numbers in the docstrings are those of
+the invariants in the design's list.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
+from reconciler.budget import accounted
+from reconciler.loop.core import Decision
+from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase, Live, ModelState
+from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, DaemonStatus
+from tests.reconciler.world import World
+
+GOOD_REASONS = {"WithinBudget", "EstimateUnknown"}
+
+
+class Rules:
+    """The rules of one world, over all its restarts."""
+
+    def __init__(self) -> None:
+        self._generation = 0
+        self._epoch = 0
+        self._before: DaemonStatus | None = None
+        self._tried: dict[str, object] = {}
+        self._begun: dict[str, dict[str, object]] = {}
+        self._starts: Counter[tuple[str, datetime]] = Counter()
+
+    def restarted(self) -> None:
+        """The status starts anew; what is remembered does not."""
+        self._before = None
+
+    def __call__(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
+        """Check one decision."""
+        self._numbers(decision)
+        self._conditions(decision.status)
+        self._budget(world, decision)
+        self._lane(world, decision)
+        self._routes(world, decision)
+        self._once(world, decision, outcomes)
+        self._rate(world, decision)
+        for action in decision.start:
+            if isinstance(action, Load):
+                self._loads_verified(world, action)
+            elif isinstance(action, Unload):
+                self._unloads_free(world, action)
+            elif isinstance(action, Delete):
+                self._deletes_ours(world, action)
+
+    def _numbers(self, decision: Decision) -> None:
+        """6: generation and epoch never go back, and nothing is observed that is not there."""
+        status = decision.status
+        assert status.generation >= self._generation
+        assert status.epoch >= self._epoch
+        self._generation, self._epoch = status.generation, status.epoch
+        every = [*status.conditions, *(c for m in status.models for c in m.conditions)]
+        assert all(c.observed_generation == status.generation for c in every)
+        assert all(c.observed_epoch == status.epoch for c in every)
+
+    def _conditions(self, status: DaemonStatus) -> None:
+        """7: every type once, in order; a transition time moves if and only if the status does."""
+        assert tuple(c.type for c in status.conditions) == DAEMON_CONDITIONS
+        before = self._before
+        _moved(before.conditions if before else (), status.conditions)
+        for model in status.models:
+            assert tuple(c.type for c in model.conditions) == MODEL_CONDITIONS
+            earlier = before.model(model.key) if before else None
+            _moved(earlier.conditions if earlier else (), model.conditions)
+        self._before = status
+
+    def _budget(self, world: World, decision: Decision) -> None:
+        """1: a load never takes memory that is not there. Only a load that turns out larger, or a
+        smaller budget, brings the sum above it, and then nothing is loaded.
+        """
+        total = decision.picture.plan.budget
+        loads = [a for a in decision.start if isinstance(a, Load)]
+        if total is None:
+            assert not loads
+            return
+        held = sum(accounted(i) for i in world.pool.view(world.at))
+        unseen = sum(
+            e.action.reserve
+            for e in world.running.values()
+            if isinstance(e.action, Load) and e.action.uid not in world.pool.residents
+        )
+        if loads:
+            assert held + unseen + loads[0].reserve <= total, "a load breaks the budget"
+
+    def _lane(self, world: World, decision: Decision) -> None:
+        """10: one load, promotion or unload at a time."""
+        lane = [e.action for e in world.running.values() if isinstance(e.action, MemoryLane)]
+        lane += [a for a in decision.start if isinstance(a, MemoryLane)]
+        assert len(lane) <= 1, f"the memory lane is not serial: {lane}"
+
+    def _routes(self, world: World, decision: Decision) -> None:
+        """8: a target is ready only while an instance answers; names lead to known targets."""
+        routes = decision.routes
+        for key, target in routes.targets.items():
+            if target.live is Live.READY:
+                assert key in world.pool.current, f"{key} is not current"
+        for keys in routes.names.values():
+            assert set(keys) <= routes.targets.keys()
+
+    def _once(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
+        """27: what failed for good is not tried again while nothing has changed."""
+        keys = set() if world.config.accepted is None else world.config.accepted.document.models
+        self._tried = {s: f for s, f in self._tried.items() if s.partition(" ")[2] in keys}
+        total = decision.picture.plan.budget
+        for outcome in outcomes:
+            if outcome.error is not None and outcome.error.terminal:
+                self._tried.update(self._begun[outcome.action.key])
+        for action in decision.start:
+            facts = dict(_facts(action, total, world.credentials))
+            for subject, fact in facts.items():
+                assert self._tried.pop(subject, None) != fact, f"{subject} is tried again"
+            self._begun[action.key] = facts
+
+    def _rate(self, world: World, decision: Decision) -> None:
+        """27: no busy loop: nothing is started over and over at one instant."""
+        for action in decision.start:
+            if not isinstance(action, Load | Download):
+                continue
+            subject = action.model if isinstance(action, Load) else str(action.artifact)
+            self._starts[type(action).__name__ + subject, world.at] += 1
+            assert self._starts[type(action).__name__ + subject, world.at] <= 12, subject
+
+    def _loads_verified(self, world: World, action: Load) -> None:
+        """4: only verified files of that revision are loaded."""
+        disk = world.disk[action.spec.artifact]
+        assert disk.phase is DiskPhase.VERIFIED
+        assert disk.revision == action.spec.revision
+        assert action.uid not in world.pool.residents
+
+    def _unloads_free(self, world: World, action: Unload) -> None:
+        """2: nothing is unloaded under a request."""
+        resident = world.pool.residents.get(action.uid)
+        assert resident is None or resident.in_flight == 0, action
+
+    def _deletes_ours(self, world: World, action: Delete) -> None:
+        """3: only files that lmxd brought, that nobody wants and nobody uses."""
+        disk = world.disk[action.artifact]
+        assert disk.ours > 0
+        assert world.config.accepted is not None
+        document = world.config.accepted.document
+        for key in document.models:
+            model = document.resolved(key)
+            source, _ = model.artifact
+            other = world.disk.get(ArtifactRef(*model.artifact), DiskState())
+            if source == action.artifact.source and other.revision in (None, disk.revision):
+                assert model.state == "absent", f"{key} wants what is deleted"
+                assert not model.suspend, f"{key} is suspended"
+        for resident in world.pool.residents.values():
+            spec = resident.action.spec
+            same = (spec.artifact.source, spec.revision) == (
+                action.artifact.source,
+                action.revision,
+            )
+            assert not same or resident.phase is InstancePhase.DEAD
+
+
+def at_rest(world: World, decision: Decision) -> None:
+    """20, 21: nothing is left to do, every gap has a reason, and looking again changes nothing."""
+    picture = decision.picture
+    assert picture.plan.empty, picture.plan
+    if not any(model.suspended for model in picture.effective.models):
+        assert sum(accounted(i) for i in world.pool.view(world.at)) <= (picture.plan.budget or 0)
+    for model in decision.status.models:
+        ready = _condition(model.conditions, "Ready")
+        verdict = picture.plan.verdicts[picture.effective.models[0].key]
+        verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
+        if verdict.wanted and ready.status != "True":
+            told = _condition(model.conditions, "Admitted").status == "False"
+            stalled = _condition(model.conditions, "Stalled").status == "True"
+            assert told or stalled or picture.effective.suspended, f"{model.key}: {ready}"
+        if model.target.state == ModelState.DOWNLOADED and not stalled_or_ready(model.conditions):
+            assert picture.effective.suspended or verdict.reason == "Suspended", model
+    again = world.step()
+    assert again.start == ()
+    assert again.cancel == ()
+    assert again.status == decision.status
+    assert again.routes == decision.routes
+
+
+def stalled_or_ready(conditions: tuple[Condition, ...]) -> bool:
+    """Files are there, or somebody is told why not."""
+    there = _condition(conditions, "Downloaded").status == "True"
+    return there or _condition(conditions, "Stalled").status == "True"
+
+
+def _condition(conditions: tuple[Condition, ...], kind: str) -> Condition:
+    return next(c for c in conditions if c.type == kind)
+
+
+def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> None:
+    earlier = {c.type: c for c in before}
+    for condition in after:
+        was = earlier.get(condition.type)
+        if was is not None:
+            same = was.status == condition.status
+            assert same == (was.last_transition_time == condition.last_transition_time) or not same
+            assert not same or was.last_transition_time == condition.last_transition_time
+
+
+def _facts(action: object, total: int | None, credentials: str) -> list[tuple[str, object]]:
+    match action:
+        case Download(artifact=artifact, limits=limits, models=models):
+            return [(f"download {key}", (artifact, limits, credentials)) for key in models]
+        case Load(model=model, spec=spec):
+            return [(f"load {model}", (spec.spec_hash, total))]
+        case _:
+            return []
