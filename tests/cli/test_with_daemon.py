@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -201,3 +203,51 @@ async def test_a_second_daemon_on_the_state_folder_is_refused_in_words(lmxd: She
     assert f"in use by the daemon with pid {lmxd.daemon.process.pid}" in said
     assert "hint: stop that daemon" in said
     assert "Traceback" not in said
+
+
+async def test_watching_tells_changes_until_ctrl_c(lmxd: Shell) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "lmxd", "status", "--watch", "--url", lmxd.daemon.url),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        line = await asyncio.wait_for(process.stderr.readline(), 60)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert line == b"tiny: Ready\n"
+
+
+async def test_a_person_talks_on_a_terminal_until_goodbye(lmxd: Shell) -> None:
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "lmxd", "run", "tiny", "--url", lmxd.daemon.url),
+        env={**os.environ, "TERM": "dumb"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    try:
+        await _shown(ours, b">>> ")
+        os.write(ours, b"Say hello\n")
+        await _shown(ours, b"Hello!")
+        await _shown(ours, b">>> ")
+        os.write(ours, b"/bye\n")
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(ours)
+
+
+async def _shown(terminal: int, words: bytes) -> None:
+    """Wait until the program has written these words; everything up to them is read."""
+    seen = b""
+    while not seen.endswith(words):
+        seen += await asyncio.wait_for(asyncio.to_thread(os.read, terminal, 1), 60)
