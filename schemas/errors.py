@@ -120,7 +120,7 @@ class RequestError(LmxdError):
         details: further members of the error body, JSON values only.
     """
 
-    def __init__(  # noqa: PLR0913 - one keyword a member of the error body
+    def __init__(
         self,
         code: Code,
         message: str,
