@@ -100,7 +100,7 @@ def _start(flags: Flags) -> int:
     logs.configure(asked.log_format, asked.log_level)
     if asked.document is None:
         where = str(Path.cwd() / settings.DOCUMENT_NAME)
-        log.warning("no_document", extra={"until_there_is": where})
+        log.warning("no document", extra={"until_there_is": where})
     try:
         asyncio.run(run(asked))
     except StartupError as error:

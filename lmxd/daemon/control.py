@@ -69,18 +69,21 @@ class Control:
 
     def ready(self) -> tuple[bool, str]:
         """Whether the document was valid once and every admitted `loaded` model is Ready."""
-        latest = self._loop.latest
-        self._was_valid = self._was_valid or self._document.view().valid
-        if latest is None or not self._was_valid:
-            return False, f"no valid document yet: {self._document.view().message}"
-        if latest.picture.plan.budget is None:
+        latest, view = self._loop.latest, self._document.view()
+        self._was_valid = self._was_valid or view.valid
+        if not self._was_valid:
+            return False, f"no valid document yet: {view.message}"
+        if latest is None or latest.picture.config.accepted is not view.accepted:
+            return False, "the document was just read"
+        picture = latest.picture
+        if picture.plan.budget is None:
             return False, "the device is not known yet"
         waiting = [
             model.key
-            for model in latest.picture.effective.models
+            for model in picture.effective.models
             if model.state is ModelState.LOADED
-            and latest.picture.plan.verdicts[model.key].admitted
-            and latest.picture.current(model.key) is None
+            and picture.plan.verdicts[model.key].admitted
+            and picture.current(model.key) is None
         ]
         if waiting:
             return False, f"not ready yet: {', '.join(waiting)}"

@@ -1,6 +1,6 @@
 """The daemon's process: everything is built here, started in order and stopped in reverse.
 
-Start: state folder and its lock, memories, document, loop, HTTP. Stop: HTTP takes nothing new,
+Start: state folder and its lock, memories, document, loop, then HTTP. Stop: HTTP takes nothing new,
 waiting requests are refused, running ones get a grace, then the loop and the workers end. A
 second signal skips the grace.
 """
@@ -36,11 +36,14 @@ from lmxd.supervisor.supervisor import Supervisor
 from reconciler.loop.core import Core
 from reconciler.loop.driver import Loop, Ports
 from reconciler.loop.memory import Remembered
+from schemas.errors import StartupError
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """What running requests get when the daemon is told to stop."""
+SETTLE_S = 2.0
+"""How long the start waits for a document that is being written."""
 
 
 async def run(settings: Settings) -> None:
@@ -133,29 +136,41 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
         stack.callback(parts.run_log.close)
         stack.push_async_callback(parts.files.aclose)
         stack.push_async_callback(parts.pool.close)
-        await parts.server.start(settings.listen)
-        await _work(parts, signals)
+        refused: Exception | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = await _start(parts, group)
+                await parts.server.start(settings.listen)
+                await signals.first.wait()
+                log.info("stopping", extra={"grace_s": GRACE_S})
+                parts.gate.close()
+                await _stop_server(parts.server, signals)
+                for task in tasks:
+                    task.cancel()
+        except* StartupError as found:
+            refused = found.exceptions[0]
+        if refused is not None:  # a raise inside `except*` would be wrapped in a group
+            raise refused
     log.info("stopped")
 
 
-async def _work(parts: _Parts, signals: _Signals) -> None:
-    async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(parts.probe.run(), name="probe"),
-            group.create_task(parts.loop.run(), name="loop"),
-            group.create_task(_follow(parts), name="document"),
-        ]
-        await signals.first.wait()
-        log.info("stopping", extra={"grace_s": GRACE_S})
-        parts.gate.close()
-        await _stop_server(parts.server, signals)
-        for task in tasks:
-            task.cancel()
+async def _start(parts: _Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
+    """Everything but HTTP, which listens once names are known: no request meets an empty table.
+
+    A file that does not hold still delays the start by `SETTLE_S` at most.
+    """
+    document = group.create_task(parts.document.start(), name="document start")
+    tasks = [group.create_task(parts.probe.run(), name="probe")]
+    await asyncio.wait({document}, timeout=SETTLE_S)
+    tasks.append(group.create_task(parts.loop.run(), name="loop"))
+    await parts.loop.fresh()
+    tasks.append(group.create_task(_follow(parts, document), name="document"))
+    return tasks
 
 
-async def _follow(parts: _Parts) -> None:
-    """The last good generation and the file first, then whatever happens to the file."""
-    await parts.document.start()
+async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
+    """Whatever happens to the file from now on."""
+    await started
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.document.run(), name="document file")
         group.create_task(_sweep(parts), name="sweep")

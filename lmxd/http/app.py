@@ -84,7 +84,7 @@ class Server:
             await _run(server.start_serving)
         self._addresses = tuple((sock.getsockname()[0], sock.getsockname()[1]) for sock in sockets)
         urls = " ".join(f"http://{show(*address)}" for address in self._addresses)
-        _log.info("http_listening", extra={"urls": urls})
+        _log.info("http listening", extra={"urls": urls})
 
     async def stop(self, grace_s: float) -> None:
         """Take no new connection, let running requests end, cut the rest after `grace_s`."""
@@ -108,7 +108,7 @@ class Server:
         try:
             await asyncio.wait_for(self._rest.wait(), timeout_s)
         except TimeoutError:
-            _log.warning("http_requests_cut", extra={"running": self._running})
+            _log.warning("http requests cut", extra={"running": self._running})
 
     def _close_idle(self) -> None:
         for server in self._servers:

@@ -182,7 +182,7 @@ class Errors(ErrorHandler):
         error = translate(request.path, exception)
         if error is None:
             _log.error(
-                "request_crashed",
+                "request crashed",
                 extra={"request_id": request_id, "path": request.path},
                 exc_info=exception,
             )

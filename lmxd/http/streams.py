@@ -112,7 +112,7 @@ class Stream:
 
     def _failure(self, error: Exception) -> bytes:
         if not isinstance(error, LmxdError):
-            _log.error("stream_crashed", exc_info=error)
+            _log.error("stream crashed", exc_info=error)
             error = errors.internal(self.request.request_id)
         return self.encoder.failure(self.shape(error))
 
@@ -194,7 +194,7 @@ class _Wire:
                 self._transport.abort()
             self._protocol.close()  # sends what is there; the chunked body stays without its end
         except Exception:  # noqa: BLE001 - whatever it is, cutting the line is left
-            _log.exception("stream_cut")
+            _log.exception("stream cut")
             self._transport.abort()
 
     def release(self) -> None:
@@ -210,7 +210,7 @@ class _Wire:
         if not self._ready or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > BACKLOG_MAX:
-            _log.warning("slow_reader", extra={"bytes_behind": BACKLOG_MAX})
+            _log.warning("slow reader", extra={"bytes_behind": BACKLOG_MAX})
             self._transport.abort()  # Sanic then cancels the handler, which ends the generation
             return
         self._transport.write(b"%x\r\n%b\r\n" % (len(self._ready), bytes(self._ready)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from dataclasses import dataclass
 
@@ -62,7 +63,7 @@ class Loop:
         self._begun = 0
         self._ended = 0
         self._outcomes: list[Outcome] = []
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self.latest: Decision | None = None
         self.passed_at: float = ports.clock.monotonic()
 
@@ -71,7 +72,9 @@ class Loop:
         self._poked.set()
 
     async def fresh(self) -> Decision:
-        """The decision of a pass that began after this call; waits for as long as that takes."""
+        """The decision of a pass that began after this call; waits for as long as that takes. When
+        that pass fails, the decision before it; RuntimeError when there is none.
+        """
         wanted = self._begun + 1
         self.poke()
         async with self._passed:
@@ -85,18 +88,23 @@ class Loop:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._poked.clear()
+                self._begun += 1
                 try:
                     wait_s = await self._pass(group)
                 except Exception:  # whatever went wrong, the next pass reads everything anew
                     log.exception("pass failed")
                     wait_s = PAUSE_S
+                async with self._passed:
+                    self._ended = self._begun
+                    self._passed.notify_all()
+                # Not wait_for: on 3.11 it swallows a cancellation that meets a poke.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._poked.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await self._poked.wait()
 
     async def _pass(self, group: asyncio.TaskGroup) -> float:
         """Look, decide, remember, publish, act. Returns how long to sleep, in seconds."""
-        self._begun += 1
-        number, ports = self._begun, self._ports
+        ports = self._ports
         config = ports.documents.view()
         models = config.accepted.document.models if config.accepted else ()
         document = config.accepted.document if config.accepted else None
@@ -104,7 +112,7 @@ class Loop:
             ArtifactRef(*document.resolved(key).artifact) for key in models if document
         )
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
-        taken, self._outcomes = self._outcomes, []
+        taken = tuple(self._outcomes)
         observed = Observed(
             host=await ports.host.observe(),
             disk=await ports.files.observe(wanted),
@@ -112,13 +120,15 @@ class Loop:
             demands=ports.traffic.demands(),
             at=ports.clock.now(),
         )
-        decision = self._core.step(Seen(config, observed, ports.files.credentials(), tuple(taken)))
-        await self._remember(decision.remembered)
-        self._act(decision, group)
+        decision = self._core.step(Seen(config, observed, ports.files.credentials(), taken))
+        del self._outcomes[: len(taken)]
+        try:
+            await self._remember(decision.remembered)
+            self._act(decision, group)
+        finally:  # the core takes for running what it told to start: tell it what was not started
+            lost = [action for action in decision.start if action.key not in self._tasks]
+            self._outcomes.extend(Outcome(action, cancelled=True) for action in lost)
         self.latest, self.passed_at = decision, ports.clock.monotonic()
-        async with self._passed:
-            self._ended = number
-            self._passed.notify_all()
         if decision.wake_at is None:
             return RESYNC_S
         return min(RESYNC_S, max(0.0, (decision.wake_at - observed.at).total_seconds()))
@@ -141,36 +151,39 @@ class Loop:
             ports.instances.forget(uid)
         ports.traffic.publish(decision.routes)
         for key in decision.cancel:
-            if key in self._tasks:
+            task = self._tasks.get(key)
+            if task is not None and not task.cancelling():  # twice would disturb its clean-up
                 log.info("action cancelled", extra={"action": key})
-                self._tasks[key].cancel()
+                task.cancel()
         for action in decision.start:
             log.info("action started", extra={"action": action.key})
-            name = f"action {action.key}"
-            self._tasks[action.key] = group.create_task(self._carry_out(action), name=name)
+            task = group.create_task(self._carry_out(action), name=f"action {action.key}")
+            self._tasks[action.key] = task
+            task.add_done_callback(functools.partial(self._ended_with, action))
         ports.instances.want_spare(decision.spare)
 
-    async def _carry_out(self, action: Action) -> None:
-        """Do one action and report how it ended; only a cancellation goes further."""
-        outcome = Outcome(action, cancelled=True)
+    def _ended_with(self, action: Action, task: asyncio.Task[Outcome]) -> None:
+        """A callback, as a task that is cancelled before its first step runs no `finally`."""
+        del self._tasks[action.key]
+        cancelled = task.cancelled() or task.exception() is not None
+        self._outcomes.append(Outcome(action, cancelled=True) if cancelled else task.result())
+        self.poke()
+
+    async def _carry_out(self, action: Action) -> Outcome:
+        """Do one action; how it ended. Only a cancellation goes further."""
         try:
             await self._do(action)
-            outcome = Outcome(action)
-            log.info("action done", extra={"action": action.key})
         except ActionError as error:
             facts = {"action": action.key, "reason": error.reason, "error": str(error)}
             log.warning("action failed", extra=facts)
-            outcome = Outcome(
-                action, Failure(error.reason, str(error), error.terminal, error.retry_after_s)
-            )
+            failure = Failure(error.reason, str(error), error.terminal, error.retry_after_s)
+            return Outcome(action, failure)
         except Exception as error:  # one model's trouble never stops the others
             log.exception("action failed unexpectedly", extra={"action": action.key})
             message = f"{action.key} failed unexpectedly: {type(error).__name__}: {error}"
-            outcome = Outcome(action, Failure("InternalError", message))
-        finally:
-            self._tasks.pop(action.key, None)
-            self._outcomes.append(outcome)
-            self.poke()
+            return Outcome(action, Failure("InternalError", message))
+        log.info("action done", extra={"action": action.key})
+        return Outcome(action)
 
     async def _do(self, action: Action) -> None:
         ports = self._ports

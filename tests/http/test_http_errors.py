@@ -86,7 +86,7 @@ async def test_a_defect_is_told_by_its_id_and_logged_with_its_traceback(
     assert answer.headers["x-request-id"] in answer.json()["error"]["message"]
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
-    (record,) = [record for record in caplog.records if record.message == "request_crashed"]
+    (record,) = [record for record in caplog.records if record.message == "request crashed"]
     assert record.exc_info is not None
     assert record.exc_info[0] is ZeroDivisionError
     assert vars(record)["request_id"] == answer.headers["x-request-id"]

@@ -195,7 +195,7 @@ async def running(
     )
     daemon = Daemon(process, document or folder / "desired-state.yaml", folder)
     try:
-        listening = await daemon.until_logged("http_listening", patience_s)
+        listening = await daemon.until_logged("http listening", patience_s)
         daemon.url = str(listening["urls"]).split()[0]
         yield daemon
     except BaseException as error:

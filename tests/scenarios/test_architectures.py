@@ -12,7 +12,9 @@ from tests.kit.documents import loaded, say, write
 
 async def test_six_architectures_are_served_together(model, document: Path, tmp_path: Path) -> None:
     """Six models in six workers answer at once, and greedily always the same."""
-    models = {arch: loaded(model(arch=arch)) for arch in tiny.ARCHITECTURES}
+    models = {
+        arch: loaded(model(arch=arch, seed=seed)) for seed, arch in enumerate(tiny.ARCHITECTURES)
+    }
     write(document, models)
     async with running(document, tmp_path) as daemon:
         await daemon.ready()

@@ -78,7 +78,7 @@ async def test_a_fault_of_the_hub_is_a_condition_and_the_rest_serves(
         if fault == "corrupt":
             hub.corrupt(WEIGHTS, times=None)
         if fault == "error":
-            hub.answer(Place.INFO, "*", 500, times=None)
+            hub.answer(500, Place.INFO)
         other = {"source": f"file:{model(says='xyz')}", "state": "loaded", "context": 256}
         write(document, {"one": hub_model(), "two": other})
         async with running(document, tmp_path, env={"HF_ENDPOINT": hub.url}) as daemon:

@@ -57,12 +57,12 @@ def test_text_is_one_line_of_pairs() -> None:
 
 def test_json_is_one_object_a_line() -> None:
     stream = written("json")
-    logging.getLogger("lmxd.http").warning("slow_reader", extra={"bytes": 12, "text": "ü\n"})
+    logging.getLogger("lmxd.http").warning("slow reader", extra={"bytes": 12, "text": "ü\n"})
     found = one_json(stream)
     assert found.pop("time").endswith("Z")
     assert found == {
         "level": "warning",
-        "event": "slow_reader",
+        "event": "slow reader",
         "logger": "lmxd.http",
         "bytes": 12,
         "text": "ü\n",
