@@ -26,14 +26,15 @@ class _Representer(SafeRepresenter):
 
     def represent_str(self, data: str) -> ScalarNode:
         """One string as a node."""
-        style = '"' if _DOUBTFUL.fullmatch(data) else "|" if _is_text(data) else None
-        node: ScalarNode = self.represent_scalar(_STRING, data, style=style)
+        node: ScalarNode = self.represent_scalar(_STRING, data, style=_style(data))
         return node
 
 
-def _is_text(data: str) -> bool:
-    """Whether it has several lines, and nothing in them that a literal block cannot hold."""
-    return "\n" in data and all(line.isprintable() for line in data.split("\n"))
+def _style(data: str) -> str | None:
+    """Quotes, a literal block, or None for what is left to the emitter."""
+    if _DOUBTFUL.fullmatch(data) or not all(line.isprintable() for line in data.split("\n")):
+        return '"'
+    return "|" if "\n" in data else None
 
 
 _Representer.add_representer(str, _Representer.represent_str)
