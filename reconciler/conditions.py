@@ -28,10 +28,9 @@ def stamp(
     previous: Mapping[str, Condition],
     generation: int,
     epoch: int,
-    at: datetime,
+    now: str,
 ) -> tuple[Condition, ...]:
     """Conditions of findings; transition times move only where the status moved."""
-    now = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     result = []
     for kind, status, reason, message in findings:
         before = previous.get(kind)
@@ -41,10 +40,17 @@ def stamp(
     return tuple(result)
 
 
-def of_model(model: EffectiveModel, picture: Picture) -> Iterator[Finding]:
-    """The findings about one model, in the order of `schemas.status.MODEL_CONDITIONS`."""
+def instant(at: datetime) -> str:
+    """An instant as conditions show it."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def of_model(model: EffectiveModel, picture: Picture, failure: Record | None) -> Iterator[Finding]:
+    """The findings about one model, in the order of `schemas.status.MODEL_CONDITIONS`.
+
+    `failure` stands between the model and its next step.
+    """
     verdict = picture.plan.verdicts[model.key]
-    failure = picture.failure(model)
     yield "Wanted", *_wanted(model)
     yield "Admitted", *_admitted(verdict)
     yield "Downloaded", *_downloaded(model, picture)
@@ -169,8 +175,10 @@ def _degraded(current: InstanceView | None, verdict: Verdict) -> tuple[Truth, st
         return "True", "ServingOldRevision", f"serves {current.revision} until new files are there"
     if spec.spec_hash == current.spec_hash:
         return "False", "AsDesired", "what is served is what is wanted"
-    if spec.revision != current.revision:
-        message = f"serves revision {current.revision}, wanted is {spec.revision}"
+    source = spec.artifact.source
+    if (source, spec.revision) != (current.artifact.source, current.revision):
+        served = f"{current.artifact.source}@{current.revision}"
+        message = f"serves {served}, wanted is {source}@{spec.revision}"
         return "True", "ServingOldRevision", message
     return "True", "ServingOldParams", "serves with its earlier options until it is reloaded"
 

@@ -177,7 +177,7 @@ class Lane:
             if not self._going:
                 victim = self._victim(wish.model.key)
                 self._leaving.remove(victim)
-                self._retire(victim, ())
+                self._retire(victim, (), "its memory is needed")
             key, size = self._going.pop(0)
             missing -= size
             self.used -= size
@@ -194,11 +194,11 @@ class Lane:
         self._promotes[key] = promote.key
         return promote.key
 
-    def _retire(self, instance: InstanceView, after: tuple[str, ...]) -> None:
+    def _retire(self, instance: InstanceView, after: tuple[str, ...], why: str = "") -> None:
         drain = self.running.get(f"drain:{instance.uid}")
         if drain is None:
             limit = self.drains.get(instance.key, instance.drain_s)
-            why = "replaced" if after else "no longer wanted"
+            why = why or ("replaced" if after else "no longer wanted")
             drain = Drain(instance.key, instance.uid, limit, why)
         self.steps.append(Step(drain, after))
         self._unload(instance, (drain.key,))

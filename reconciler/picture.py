@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
@@ -24,9 +25,9 @@ from reconciler.state import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Picture:
-    """Everything one pass knew and decided."""
+    """Everything one pass knew and decided. Without slots, as it keeps what it has looked up."""
 
     epoch: int
     config: ConfigView
@@ -38,15 +39,15 @@ class Picture:
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
-        return self._instance(key, InstancePhase.CURRENT)
+        return self._instances.get((key, InstancePhase.CURRENT))
 
     def loading(self, key: ModelKey) -> InstanceView | None:
         """The instance of a model that is being loaded."""
-        return self._instance(key, InstancePhase.LOADING)
+        return self._instances.get((key, InstancePhase.LOADING))
 
-    def _instance(self, key: ModelKey, phase: InstancePhase) -> InstanceView | None:
-        found = (i for i in self.observed.instances if i.key == key and i.phase is phase)
-        return next(found, None)
+    @cached_property
+    def _instances(self) -> Mapping[tuple[ModelKey, InstancePhase], InstanceView]:
+        return {(i.key, i.phase): i for i in self.observed.instances}
 
     def disk(self, model: EffectiveModel) -> DiskState:
         """The model's files."""
@@ -67,7 +68,11 @@ class Picture:
 
     def busy(self, key: ModelKey) -> bool:
         """Whether a step of the plan concerns the model."""
-        return any(key in _models(step.action) for step in self.plan.steps)
+        return key in self._busy
+
+    @cached_property
+    def _busy(self) -> frozenset[ModelKey]:
+        return frozenset(key for step in self.plan.steps for key in _models(step.action))
 
 
 def _models(action: Action) -> tuple[ModelKey, ...]:

@@ -30,7 +30,11 @@ def report(
     picture: Picture, previous: DaemonStatus | None, version: str, state_id: str
 ) -> DaemonStatus:
     """The status after a pass. `previous` gives the transition times of unchanged conditions."""
-    models = tuple(_model(model, picture, previous) for model in picture.effective.models)
+    now = conditions.instant(picture.observed.at)
+    earlier = {model.key: model for model in previous.models} if previous else {}
+    models = tuple(
+        _model(model, picture, earlier.get(model.key), now) for model in picture.effective.models
+    )
     before = _by_type(previous.conditions if previous else ())
     accepted = picture.config.accepted
     return DaemonStatus(
@@ -45,7 +49,7 @@ def report(
             before,
             picture.effective.generation,
             picture.epoch,
-            picture.observed.at,
+            now,
         ),
         machine=_machine(picture),
         models=models,
@@ -56,15 +60,16 @@ def _by_type(items: tuple[Condition, ...]) -> Mapping[str, Condition]:
     return {item.type: item for item in items}
 
 
-def _model(model: EffectiveModel, picture: Picture, previous: DaemonStatus | None) -> ModelStatus:
-    before = previous.model(model.key) if previous else None
+def _model(
+    model: EffectiveModel, picture: Picture, before: ModelStatus | None, now: str
+) -> ModelStatus:
     failure = picture.failure(model)
     stamped = conditions.stamp(
-        conditions.of_model(model, picture),
+        conditions.of_model(model, picture, failure),
         _by_type(before.conditions if before else ()),
         picture.effective.generation,
         picture.epoch,
-        picture.observed.at,
+        now,
     )
     return ModelStatus(
         key=model.key,
@@ -172,8 +177,13 @@ def _machine(picture: Picture) -> MachineStatus:
 
 def _whole(picture: Picture, models: tuple[ModelStatus, ...]) -> Health:
     """Worst of all; a model that sleeps or is suspended is healthy."""
-    if not picture.config.valid or any(m.summary in ("Stalled", "Failed") for m in models):
+    if not picture.config.valid or any(map(_in_trouble, models)):
         return "Degraded"
     if picture.effective.suspended:
         return "Suspended"
     return "Healthy" if picture.plan.empty and picture.plan.budget is not None else "Progressing"
+
+
+def _in_trouble(model: ModelStatus) -> bool:
+    stalled = model.condition("Stalled")
+    return model.summary == "Failed" or (stalled is not None and stalled.status == "True")

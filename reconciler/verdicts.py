@@ -60,22 +60,12 @@ class _Facts:
     failure: Record | None
     wanted: bool
     missing: str | None
+    need: Need
 
     @property
     def hopeless(self) -> bool:
         """A model that only a change can help holds no memory that others could use."""
         return self.wanted and self.failure is not None and self.failure.retry_at is None
-
-    def need(self, ledger: Ledger) -> Need:
-        """What it takes by that ledger; while its files are not there, at least what serves."""
-        measured = ledger.memory(self.spec.spec_hash) if self.spec else None
-        need = budget.need_of(self.model, self.disk, measured)
-        if self.spec is None:
-            staying = (budget.accounted(i) for i in self.instances if i.phase in _STAYING)
-            held = max(staying, default=0)
-            if held > need.total:
-                return Need(weights=held, basis="measured")
-        return need
 
 
 def judge(
@@ -90,7 +80,7 @@ def judge(
         for model in effective.models
     ]
     candidates = [
-        Candidate(f.model, f.need(known.ledger), rank(f.model, observed))
+        Candidate(f.model, f.need, rank(f.model, observed))
         for f in facts
         if f.wanted and not f.hopeless
     ]
@@ -133,7 +123,23 @@ def _facts(
         failure=standing(model, spec, total, effective.disk, known),
         wanted=raised and not model.suspended and missing is None,
         missing=missing,
+        need=_need(model, disk, spec, instances, known.ledger),
     )
+
+
+def _need(
+    model: EffectiveModel,
+    disk: DiskState,
+    spec: InstanceSpec | None,
+    instances: Sequence[InstanceView],
+    ledger: Ledger,
+) -> Need:
+    """What it takes by that ledger; while its files are not there, at least what serves."""
+    if spec is not None:
+        return budget.need_of(model, disk, ledger.memory(spec.spec_hash))
+    need = budget.need_of(model, disk, None)
+    held = max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
+    return Need(weights=held, basis="measured") if held > need.total else need
 
 
 def _unsupported(model: EffectiveModel) -> str | None:
@@ -168,8 +174,11 @@ def _case(
     room: int | None,
     total: int | None,
 ) -> Case:
-    model, spec = facts.model, facts.spec
-    need = facts.need(known.ledger)
+    model, spec, need = facts.model, facts.spec, facts.need
+    reserve = need.total
+    if known.fresh is not known.ledger:
+        fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
+        reserve = max(reserve, fresh.total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
     fits = room is None or need.total <= room
     if reason == "NotWanted" and model.state is ModelState.ON_DEMAND and not fits:
@@ -183,7 +192,7 @@ def _case(
         ),
         may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
-        reserve=max(need.total, facts.need(known.fresh).total),
+        reserve=reserve,
         lasting=facts.hopeless,
     )
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from reconciler.actions import Failure
+from reconciler.actions import Delete, Failure, Unload, Verify
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase
 from tests.reconciler import rules
 from tests.reconciler.world import GIB, Repo, World
@@ -22,6 +22,7 @@ STATES = ("loaded", "loaded", "loaded", "on-demand", "on-demand", "downloaded", 
 GATED = Failure("GatedRepo", "the repository is gated", terminal=True)
 CUT = Failure("HubUnreachable", "the connection was cut")
 BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=True)
+IO_ERROR = Failure("DiskError", "input/output error")
 CRASH = Failure("LoadFailed", "out of memory")
 
 
@@ -101,7 +102,7 @@ class Chaos:
         self.rules = rules.Rules()
         foreign = frozenset(ArtifactRef(f"hf:{s}") for s in SOURCES if rng.random() < 0.2)
         self.world = World(repos, probed=rng.random() < 0.7, foreign=foreign, watch=self.rules)
-        for artifact in foreign:
+        for artifact in sorted(foreign):
             self.world.disk[artifact] = repos[artifact.source[3:]].complete(0)
         self.document = document(rng)
 
@@ -153,8 +154,14 @@ class Chaos:
             world.begin(self.rng.choice(idle))
             return
         ready = [key for key in world.running if world.can_end(key)]
-        if ready:
-            world.end(self.rng.choice(ready))
+        if not ready:
+            return
+        key = self.rng.choice(ready)
+        effect = world.running[key]
+        if effect.cancelled and self.rng.random() < 0.1:
+            effect.cancelled = False  # it was done before the cancellation came
+        frail = isinstance(effect.action, Delete | Unload | Verify) and not effect.cancelled
+        world.end(key, IO_ERROR if frail and self.rng.random() < 0.1 else None)
 
     def _sleep(self) -> None:
         self.world.sleep(self.rng.choice((0.5, 5, 30, 120, 900)))

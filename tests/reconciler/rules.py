@@ -58,9 +58,9 @@ class Rules:
         assert status.generation >= self._generation
         assert status.epoch >= self._epoch
         self._generation, self._epoch = status.generation, status.epoch
-        every = [*status.conditions, *(c for m in status.models for c in m.conditions)]
-        assert all(c.observed_generation == status.generation for c in every)
-        assert all(c.observed_epoch == status.epoch for c in every)
+        now = (status.generation, status.epoch)
+        for conditions in (status.conditions, *(m.conditions for m in status.models)):
+            assert all((c.observed_generation, c.observed_epoch) == now for c in conditions)
 
     def _conditions(self, status: DaemonStatus) -> None:
         """7: every type once, in order; a transition time moves if and only if the status does."""
@@ -121,7 +121,10 @@ class Rules:
             self._begun[action.key] = facts
 
     def _rate(self, world: World, decision: Decision) -> None:
-        """27: no busy loop: nothing is started over and over at one instant."""
+        """27: no busy loop: nothing is started over and over at one instant, and the
+        next look is never at once.
+        """
+        assert decision.wake_at is None or decision.wake_at > world.at
         for action in decision.start:
             if not isinstance(action, Load | Download):
                 continue
@@ -167,18 +170,18 @@ def at_rest(world: World, decision: Decision) -> None:
     """20, 21: nothing is left to do, every gap has a reason, and looking again changes nothing."""
     picture = decision.picture
     assert picture.plan.empty, picture.plan
-    if not any(model.suspended for model in picture.effective.models):
+    effective = picture.effective
+    if not effective.suspended and not any(model.suspended for model in effective.models):
         assert sum(accounted(i) for i in world.pool.view(world.at)) <= (picture.plan.budget or 0)
     for model in decision.status.models:
         ready = _condition(model.conditions, "Ready")
-        verdict = picture.plan.verdicts[picture.effective.models[0].key]
         verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
         if verdict.wanted and ready.status != "True":
             told = _condition(model.conditions, "Admitted").status == "False"
             stalled = _condition(model.conditions, "Stalled").status == "True"
-            assert told or stalled or picture.effective.suspended, f"{model.key}: {ready}"
+            assert told or stalled or effective.suspended, f"{model.key}: {ready}"
         if model.target.state == ModelState.DOWNLOADED and not stalled_or_ready(model.conditions):
-            assert picture.effective.suspended or verdict.reason == "Suspended", model
+            assert effective.suspended or verdict.reason == "Suspended", model
     again = world.step()
     assert again.start == ()
     assert again.cancel == ()

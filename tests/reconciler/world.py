@@ -107,6 +107,7 @@ class World:
         self.disk: dict[ArtifactRef, DiskState] = {}
         self.generation = 0
         self.steps = 0
+        self.history: list[str] = []
         self._boot()
 
     def _boot(self) -> None:
@@ -193,6 +194,7 @@ class World:
         for action in decision.start:
             assert action.key not in self.running, f"{action.key} is started twice"
             self.running[action.key] = Effect(action)
+            self.history.append(action.key)
         self.serve()
         return decision
 
@@ -289,8 +291,8 @@ class World:
             fault = fault or self._trouble(effect.action)
             if fault is None:
                 self._done(effect.action)
-            elif isinstance(effect.action, Load):
-                self.pool.gone(effect.action.uid)
+            else:
+                self._failed(effect.action)
         del self.running[key]
         error = None if effect.cancelled else fault
         self.outcomes.append(Outcome(effect.action, error, effect.cancelled))
@@ -308,6 +310,13 @@ class World:
                 return self.repo(spec.artifact).load_fault
             case _:
                 return None
+
+    def _failed(self, action: Action) -> None:
+        match action:
+            case Load(uid=uid):
+                self.pool.gone(uid)
+            case Verify(artifact=artifact) if artifact not in self.foreign:
+                self.disk.pop(artifact, None)
 
     def _undo(self, effect: Effect) -> None:
         match effect.action:
