@@ -44,7 +44,7 @@ def main() -> None:
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         place = Path(folder)
-        weights = tiny.make(place / "model", hidden=256, layers=8, vocab=8192, context=4096)
+        weights = tiny.make(place / "model", hidden=384, layers=8, context=4096)
         blas = next(iter(glob(BLAS)), None)
         environment = {**os.environ, **({"LD_PRELOAD": blas} if blas else {})}
         raw = stack.enter_context(_raw(weights, environment))

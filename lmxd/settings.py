@@ -112,9 +112,15 @@ class Folders:
         else:
             config, state = home / ".config", home / ".local" / "state"
         return cls(
-            config=Path(environ.get("XDG_CONFIG_HOME") or config) / "lmxd",
-            state=Path(environ.get("XDG_STATE_HOME") or state) / "lmxd",
+            config=_base(environ, "XDG_CONFIG_HOME", config) / "lmxd",
+            state=_base(environ, "XDG_STATE_HOME", state) / "lmxd",
         )
+
+
+def _base(environ: Mapping[str, str], variable: str, usual: Path) -> Path:
+    """The variable's folder; the XDG rules ignore relative ones."""
+    named = environ.get(variable, "")
+    return Path(named) if named.startswith("/") else usual
 
 
 def _find_document(folders: Folders) -> Path | None:

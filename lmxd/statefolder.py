@@ -19,18 +19,9 @@ from typing import Any
 
 from schemas.errors import StartupError
 
-__all__ = ["StateFolder", "default_location", "sync_folder", "write_durably"]
+__all__ = ["StateFolder", "sync_folder", "write_durably"]
 
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
-
-
-def default_location(environment: Mapping[str, str], platform: str, home: Path) -> Path:
-    """Where the state folder is when nobody says it; `platform` as in `sys.platform`."""
-    if platform == "darwin":
-        return home / "Library" / "Application Support" / "lmxd"
-    base = environment.get("XDG_STATE_HOME", "")
-    # The XDG rules ignore relative paths.
-    return (Path(base) if base.startswith("/") else home / ".local" / "state") / "lmxd"
 
 
 def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:

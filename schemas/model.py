@@ -147,8 +147,8 @@ class ModelFields(Strict):
     task: Literal["auto", "chat", "embed", "rerank", "vision"] = option(
         "auto", "What it is for; auto looks at the files."
     )
-    context: Tokens | None = option(
-        None, "Longest prompt and answer together, in tokens; at most the model's own, the default."
+    context: Tokens = option(
+        "16k", "Longest prompt and answer together, in tokens; never more than the model's own."
     )
     parallel: int = option(
         8, "Most sequences decoded together; a ceiling, not a reservation.", ge=1, le=1024

@@ -133,3 +133,5 @@ def test_folders_of_systems() -> None:
     assert mac.config == mac.state == Path("/Users/ann/Library/Application Support/lmxd")
     xdg = Folders.of({"HOME": "/h", "XDG_CONFIG_HOME": "/c", "XDG_STATE_HOME": "/s"}, "linux")
     assert (xdg.config, xdg.state) == (Path("/c/lmxd"), Path("/s/lmxd"))
+    relative = Folders.of({"HOME": "/h", "XDG_STATE_HOME": "s"}, "linux")
+    assert relative.state == Path("/h/.local/state/lmxd")

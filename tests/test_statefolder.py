@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lmxd.statefolder import StateFolder, default_location, write_durably
+from lmxd.statefolder import StateFolder, write_durably
 from schemas.errors import StartupError
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -144,16 +144,3 @@ def test_a_folder_that_cannot_be_used_is_refused_with_a_way_out(tmp_path: Path) 
     with pytest.raises(StartupError, match="cannot be used") as caught:
         folder_at(tmp_path / "file").open()
     assert "--state-dir" in (caught.value.hint or "")
-
-
-@pytest.mark.parametrize(
-    ("environment", "platform", "expected"),
-    [
-        ({}, "linux", "/home/me/.local/state/lmxd"),
-        ({"XDG_STATE_HOME": "/var/state"}, "linux", "/var/state/lmxd"),
-        ({"XDG_STATE_HOME": "relative"}, "linux", "/home/me/.local/state/lmxd"),
-        ({"XDG_STATE_HOME": "/var/state"}, "darwin", "/home/me/Library/Application Support/lmxd"),
-    ],
-)
-def test_the_default_location(environment: dict[str, str], platform: str, expected: str) -> None:
-    assert default_location(environment, platform, Path("/home/me")) == Path(expected)

@@ -75,17 +75,12 @@ class DesiredFile:
 
     def view(self) -> ConfigView:
         """The last good generation and how the file stands. Never blocks, never raises."""
-        return self._view
+        return replace(self._view, watching=self._watcher.healthy)
 
     @property
     def raw(self) -> bytes | None:
         """The bytes of the accepted document as its author wrote them; None for none."""
         return self._raw
-
-    @property
-    def watcher_healthy(self) -> bool:
-        """False while changes are found by the poll only."""
-        return self._watcher.healthy
 
     async def start(self) -> None:
         """Bring the last good generation into effect and read the file once.
