@@ -8,7 +8,7 @@ end, so an empty plan means converged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -35,8 +35,8 @@ def plan(
     lane = _lane(effective, observed, held, running, cases, total, known.serial)
     held = _still_held(held, lane.steps, observed)
     files = list(transfers.steps(cases, effective.disk, observed, known, running))
-    names = _publish(effective, known, held, lane.steps)
-    steps = _with_memory([*files, *lane.steps, *names], now)
+    moved, later = _publish(effective, known, held, lane.steps)
+    steps = _with_memory([*files, *moved, *lane.steps, *later], now)
     cancels = (*transfers.stale(cases, running), *lane.cancels)
     path = [now, *(step.memory_after for step in steps)]
     spare = _spare(cases, steps, max(path), total)
@@ -90,19 +90,20 @@ def _publish(
     known: Knowledge,
     held: Mapping[str, tuple[ModelKey, ...]],
     steps: Sequence[Step],
-) -> Iterator[Step]:
-    """Names that point elsewhere from now on, and those that will when a new model answers. The
+) -> tuple[list[Step], list[Step]]:
+    """Names that point elsewhere from now on, and those that will once a new model answers. The
     loop swaps the table itself at each pass.
     """
     before = known.published.names
     after = {name: (*keys, *held.get(name, ())) for name, keys in effective.aliases.items()}
     moved = {name: keys for name, keys in after.items() if before.get(name) != keys}
     moved.update({name: () for name in before if name not in after})
-    if moved:
-        yield Step(Publish(moved))
     promotes = tuple(step.action.key for step in steps if isinstance(step.action, Promote))
-    if held and promotes:
-        yield Step(Publish({name: effective.aliases[name] for name in held}), promotes)
+    waiting = {name: effective.aliases[name] for name in held} if promotes else {}
+    return (
+        [Step(Publish(moved))] if moved else [],
+        [Step(Publish(waiting), promotes)] if waiting else [],
+    )
 
 
 def _with_memory(steps: Sequence[Step], now: int) -> list[Step]:

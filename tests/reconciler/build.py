@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from reconciler.actions import InstanceSpec
-from reconciler.knowledge import Knowledge, spec_of
+from reconciler.knowledge import spec_of
 from reconciler.state import (
     ArtifactRef,
     Demand,
@@ -32,23 +34,17 @@ AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OVERHEAD = 224 * 1024 * 1024
 
 
-def model(key: str, state: str = "loaded", **fields: object) -> EffectiveModel:
+def model(key: str, state: str = "loaded", **fields: Any) -> EffectiveModel:
     """A model of source `hf:org/<key>`, unless `artifact` says otherwise."""
-    given: dict[str, object] = {"artifact": ArtifactRef(f"hf:org/{key}"), "order": 0, **fields}
-    return EffectiveModel(key=ModelKey(key), state=ModelState(state), **given)  # type: ignore[arg-type]
+    artifact = ArtifactRef(f"hf:org/{key}")
+    plain = EffectiveModel(ModelKey(key), 0, artifact, ModelState(state))
+    return replace(plain, **fields)
 
 
-def effective(*models: EffectiveModel, memory: int = 10 * GIB, **fields: object) -> Effective:
+def effective(*models: EffectiveModel, memory: int = 10 * GIB, **fields: Any) -> Effective:
     """What holds: these models in this order, with a budget in bytes."""
-    ordered = tuple(
-        type(each)(**{**_fields(each), "order": place}) for place, each in enumerate(models)
-    )
-    given: dict[str, object] = {"memory": MemoryLimit(None, memory), **fields}
-    return Effective(generation=1, models=ordered, **given)  # type: ignore[arg-type]
-
-
-def _fields(each: EffectiveModel) -> dict[str, object]:
-    return {name: getattr(each, name) for name in each.__slots__}
+    ordered = tuple(replace(each, order=place) for place, each in enumerate(models))
+    return Effective(1, ordered, **{"memory": MemoryLimit(None, memory), **fields})
 
 
 def verified(gib: float = 1, *, revision: str = "r1", kv: int = 0, ours: int = 1) -> DiskState:
@@ -70,21 +66,21 @@ def instance(
     disk: DiskState | None = None,
     phase: InstancePhase = InstancePhase.CURRENT,
     uid: str = "",
-    **fields: object,
+    **fields: Any,
 ) -> InstanceView:
     """An instance of what the model should run with these files."""
     spec = spec_of(each, disk or verified())
     assert spec is not None
-    given: dict[str, object] = {"reserved": disk_need(disk or verified()), **fields}
-    return InstanceView(
+    plain = InstanceView(
         uid=InstanceUid(uid or f"{each.key}#0"),
         key=each.key,
         spec_hash=spec.spec_hash,
         phase=phase,
         artifact=each.artifact,
         revision=spec.revision,
-        **given,  # type: ignore[arg-type]
+        reserved=disk_need(disk or verified()),
     )
+    return replace(plain, **fields)
 
 
 def disk_need(disk: DiskState) -> int:
@@ -102,7 +98,7 @@ def spec(each: EffectiveModel, disk: DiskState | None = None) -> InstanceSpec:
 def observed(
     disk: Mapping[str, DiskState] | None = None,
     instances: Iterable[InstanceView] = (),
-    demands: Mapping[str, Demand] | None = None,
+    demands: Mapping[Any, Demand] | None = None,
     *,
     probed: bool = True,
     at: datetime = AT,
@@ -121,6 +117,3 @@ def observed(
 def dead(reason: str = "WorkerCrashed") -> ExitReport:
     """A death that nobody ordered."""
     return ExitReport(reason, "killed by signal 9")
-
-
-NOTHING_KNOWN = Knowledge()

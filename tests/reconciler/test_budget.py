@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from reconciler.verdicts import rank
 from tests.reconciler.build import GIB, OVERHEAD, instance, model, observed, verified
 
 
-def candidate(key: str, gib: float, **fields: object) -> Candidate:
+def candidate(key: str, gib: float, **fields: Any) -> Candidate:
     each = model(key, **fields)
     return Candidate(each, Need(int(gib * GIB), basis="estimate"), rank(each, observed()))
 

@@ -43,7 +43,7 @@ def condition(decision: Decision, key: str, kind: str) -> Condition:
 def run_until(at: World, start: str) -> None:
     """Go on, everything ending well, until an action of that key is started."""
     for _ in range(100):
-        if any(key.startswith(start) for key in at.step().start and at.history[-3:]):
+        if any(action.key.startswith(start) for action in at.step().start):
             return
         ready = [key for key in at.running if at.can_end(key)]
         if ready:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from reconciler.actions import Failure
 from reconciler.loop.core import Core
@@ -34,7 +35,8 @@ def test_a_load_that_fails_for_good_is_tried_once_and_again_after_each_change_th
     edit(here, a=entry("a", priority=90), b=entry("b"))
     here.settle()
     assert loads(here) == 2
-    for tries, change in enumerate(({"context": 1024}, {"load_timeout": "10m"}), 3):
+    changes: list[dict[str, Any]] = [{"context": 1024}, {"load_timeout": "10m"}]
+    for tries, change in enumerate(changes, 3):
         edit(here, a=entry("a", **change), b=entry("b"))
         here.settle()
         assert loads(here) == tries

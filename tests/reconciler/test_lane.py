@@ -262,7 +262,7 @@ def test_a_drain_of_what_is_wanted_again_goes_on_when_its_like_is_loading_alread
     draining = instance(A, verified(4), InstancePhase.DRAINING, uid="a#0")
     loading = instance(A, verified(4), InstancePhase.LOADING, uid="a#1")
     drain = Drain(A.key, draining.uid, 300.0, "no longer wanted")
-    running = [drain, load_of(A, "a#1", verified(4))]
+    running: list[Action] = [drain, load_of(A, "a#1", verified(4))]
     result = planned(effective(A), {"a": verified(4)}, [draining, loading], running)
     assert result.cancels == ()
     assert ("drain:a#0", ()) in lines(result)

@@ -80,7 +80,7 @@ def test_a_route_by_task_is_the_list_of_its_targets_and_is_named_as_unsupported(
 def test_demand_raises_only_an_on_demand_model_and_only_for_its_keep_alive(
     key: str, demand: Demand, raised: bool
 ) -> None:
-    model = held(**{key: demand}).model(ModelKey(key))
+    model = held(DOCUMENT, **{key: demand}).model(ModelKey(key))
     assert model is not None
     assert model.demanded is raised
 

@@ -1,0 +1,126 @@
+"""A plan in words and as JSON: three whole texts, word by word."""
+
+from __future__ import annotations
+
+import json
+
+from reconciler import explain
+from reconciler.picture import Picture
+from reconciler.plan import plan
+from tests.reconciler.test_core import BROKEN, edit, entry, world
+from tests.reconciler.world import World
+
+
+def preview(here: World) -> Picture:
+    """What the next pass would plan, with nothing started."""
+    before = here.core._running.copy()
+    seen = here.seen()
+    assert here.decision is not None
+    known = here.decision.picture.known
+    effective = here.core._enter(seen.config.accepted, seen.observed.demands)
+    decided = plan(effective, seen.observed, known, before)
+    epoch = here.decision.picture.epoch
+    return Picture(epoch, seen.config, effective, seen.observed, decided, known, before)
+
+
+def test_the_first_plan_of_a_fresh_machine() -> None:
+    here = world(a=2, b=3)
+    edit(here, {"auto": ["a", "b"]}, a=entry("a"), b=entry("b", "downloaded"))
+    picture = here.step().picture
+    assert explain.text(picture) == (
+        "plan for generation 1, epoch 1: memory now 0 B of 16 GiB\n"
+        "Actions, in the order they will run:\n"
+        "   1  ↓   a  download hf:org/a  (running)\n"
+        "   2  ↓   b  download hf:org/b  (running)\n"
+        "Memory after: 0 B; peak 0 B.\n"
+        "Plan: 2 downloads.\n"
+    )
+
+
+def test_a_switch_for_which_there_is_no_room_beside_what_never_fits() -> None:
+    here = world(a=10, b=12, huge=40, gone=2)
+    on_disk = {key: entry(key, "downloaded") for key in ("b", "huge", "gone")}
+    edit(here, {"auto": "a"}, a=entry("a"), **on_disk)
+    here.settle()
+    edit(
+        here,
+        {"auto": "b"},
+        a=entry("a", "downloaded", drain="90s"),
+        b=entry("b"),
+        huge=entry("huge"),
+        gone=entry("gone", "absent"),
+    )
+    assert explain.text(preview(here)) == (
+        "plan for generation 2, epoch 1: memory now 10.2 GiB of 16 GiB\n"
+        "Actions, in the order they will run:\n"
+        "   1  x   gone  delete 2 GiB of files that lmxd downloaded\n"
+        "   2  ~   names  auto → b\n"
+        "   3  ~   a  drain: its memory is needed, running requests get 1m30s\n"
+        "   4  -   a  unload  -10.2 GiB\n"
+        "   5  +   b  load  +12.2 GiB estimate\n"
+        "   6  ~   b  answer from the new instance\n"
+        "Wanted but not done:\n"
+        "   x  huge: needs 40.2 GiB, the whole budget is 16 GiB; raise limits.memory to 40.2 GiB, "
+        "or lower its context or kv_memory (weights 40.2 GiB, KV 0 B)\n"
+        "Memory after: 12.2 GiB; peak 12.2 GiB.\n"
+        "Plan: 1 load, 1 unload, 1 alias change, 1 deletion.\n"
+    )
+
+
+def test_nothing_to_do_beside_a_failure() -> None:
+    here = world(a=2, b=2)
+    here.repos["org/b"].load_fault = BROKEN
+    edit(here, a=entry("a"), b=entry("b"))
+    assert explain.text(here.settle().picture) == (
+        "plan for generation 1, epoch 1: memory now 2.2 GiB of 16 GiB\n"
+        "Wanted but not done:\n"
+        "   x  b: no such architecture\n"
+        "Nothing to do.\n"
+    )
+
+
+def test_json_says_the_same_and_is_json() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a"))
+    data = explain.data(here.step().picture)
+    assert json.loads(json.dumps(data)) == data
+    assert data["actions"] == [
+        {
+            "key": "download:hf:org/a",
+            "kind": "download",
+            "sign": "↓",
+            "what": "a  download hf:org/a",
+            "after": [],
+            "running": True,
+            "memory_after": 0,
+        }
+    ]
+    assert data["memory"] == {"budget": 16 << 30, "now": 0, "after": 0, "peak": 0}
+    assert data["exceptions"] == []
+    assert data["generation"] == data["epoch"] == 1
+
+
+def test_the_effective_state_is_json_with_null_for_forever() -> None:
+    here = world(a=2)
+    edit(here, {"x": "a"}, a=entry("a", "on-demand", keep_alive="forever", revision="main"))
+    picture = here.step().picture
+    data = explain.effective_data(picture.effective, picture.epoch)
+    assert json.loads(json.dumps(data)) == data
+    models = data["models"]
+    assert isinstance(models, dict)
+    assert models["a"]["source"] == "hf:org/a"
+    assert models["a"]["revision"] == "main"
+    assert models["a"]["keep_alive_s"] is None
+    assert data["aliases"] == {"x": ["a"]}
+
+
+def test_a_plan_that_is_carried_out_does_what_it_said() -> None:
+    """When nothing changes in between, what is started is what was planned, in that order."""
+    here = world(a=10, b=12)
+    edit(here, a=entry("a"), b=entry("b", "downloaded"))
+    here.settle()
+    edit(here, a=entry("a", "downloaded"), b=entry("b"))
+    planned = [step.action.key for step in preview(here).plan.steps]
+    before = len(here.history)
+    here.settle()
+    assert here.history[before:] == planned
