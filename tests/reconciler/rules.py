@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.budget import accounted
+from reconciler.conditions import instant
 from reconciler.loop.core import Decision
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase, Live, ModelState
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, DaemonStatus
@@ -29,16 +30,18 @@ class Rules:
         self._before: DaemonStatus | None = None
         self._tried: dict[str, object] = {}
         self._begun: dict[str, dict[str, object]] = {}
+        self._uids: set[str] = set()
         self._starts: Counter[tuple[str, datetime]] = Counter()
 
     def restarted(self) -> None:
         """The status starts anew; what is remembered does not."""
         self._before = None
+        self._uids.clear()
 
     def __call__(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
         """Check one decision."""
         self._numbers(decision)
-        self._conditions(decision.status)
+        self._conditions(decision.status, instant(world.at))
         self._budget(world, decision)
         self._lane(world, decision)
         self._routes(world, decision)
@@ -62,15 +65,16 @@ class Rules:
         for conditions in (status.conditions, *(m.conditions for m in status.models)):
             assert all((c.observed_generation, c.observed_epoch) == now for c in conditions)
 
-    def _conditions(self, status: DaemonStatus) -> None:
+    def _conditions(self, status: DaemonStatus, now: str) -> None:
         """7: every type once, in order; a transition time moves if and only if the status does."""
         assert tuple(c.type for c in status.conditions) == DAEMON_CONDITIONS
         before = self._before
-        _moved(before.conditions if before else (), status.conditions)
+        models = {model.key: model for model in before.models} if before else {}
+        _moved(before.conditions if before else (), status.conditions, now)
         for model in status.models:
             assert tuple(c.type for c in model.conditions) == MODEL_CONDITIONS
-            earlier = before.model(model.key) if before else None
-            _moved(earlier.conditions if earlier else (), model.conditions)
+            earlier = models.get(model.key)
+            _moved(earlier.conditions if earlier else (), model.conditions, now)
         self._before = status
 
     def _budget(self, world: World, decision: Decision) -> None:
@@ -137,7 +141,8 @@ class Rules:
         disk = world.disk[action.spec.artifact]
         assert disk.phase is DiskPhase.VERIFIED
         assert disk.revision == action.spec.revision
-        assert action.uid not in world.pool.residents
+        assert action.uid not in self._uids, f"{action.uid} is a number given twice"
+        self._uids.add(action.uid)
 
     def _unloads_free(self, world: World, action: Unload) -> None:
         """2: nothing is unloaded under a request."""
@@ -199,14 +204,11 @@ def _condition(conditions: tuple[Condition, ...], kind: str) -> Condition:
     return next(c for c in conditions if c.type == kind)
 
 
-def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> None:
-    earlier = {c.type: c for c in before}
-    for condition in after:
-        was = earlier.get(condition.type)
-        if was is not None:
-            same = was.status == condition.status
-            assert same == (was.last_transition_time == condition.last_transition_time) or not same
-            assert not same or was.last_transition_time == condition.last_transition_time
+def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...], now: str) -> None:
+    for was, condition in zip(before, after, strict=False):
+        same = was.status == condition.status
+        since = was.last_transition_time if same else now
+        assert condition.last_transition_time == since, condition
 
 
 def _facts(action: object, total: int | None, credentials: str) -> list[tuple[str, object]]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.reconciler.chaos import replay
 
-SEEDS = 1600
+SEEDS = 1200
 PORTION = 100
 
 

@@ -307,6 +307,23 @@ def test_numbers_of_instances_never_come_twice() -> None:
     assert len(loads) == len(set(loads)) == 12
 
 
+def test_a_number_that_was_promised_to_another_load_is_not_given_again() -> None:
+    """a waits for a drain with number 2, so b is loaded as number 3 and fails; then a is gone."""
+    here = world(a=10, b=4, gone=8)
+    here.repos["org/b"].load_fault = CUT
+    edit(here, gone=entry("gone"), a=entry("a", "downloaded"), b=entry("b", "downloaded"))
+    here.settle()
+    here.request("gone")
+    edit(here, a=entry("a"), b=entry("b"))
+    run_until(here, "load:b")
+    here.end(here.history[-1])
+    edit(here, b=entry("b"))
+    here.repos["org/b"].load_fault = None
+    here.settle()
+    loads = [key for key in here.history if key.startswith("load:b")]
+    assert len(loads) == len(set(loads)) == 2
+
+
 def test_an_epoch_is_counted_when_what_holds_changes_and_not_otherwise() -> None:
     here = world(a=2)
     edit(here, a=entry("a"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.actions import Failure
 from reconciler.loop.core import Core
-from reconciler.state import InstanceUid, ModelKey
+from reconciler.state import ExitReport, InstancePhase, InstanceUid, ModelKey
 from tests.reconciler.test_core import BROKEN, CUT, GATED, condition, edit, entry, run_until, world
 from tests.reconciler.world import GIB, World
 
@@ -96,6 +96,19 @@ def test_a_worker_that_dies_in_its_load_is_filed_once() -> None:
     here.kill(InstanceUid("a#1"))
     here.step()
     assert here.remembered.failures["load:a"].count == 1
+    here.step()
+    assert here.remembered.failures["load:a"].count == 1
+
+
+def test_a_load_that_is_seen_dead_before_it_is_reported_failed_is_filed_once() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a"))
+    run_until(here, "load:a#1")
+    here.begin("load:a#1")
+    resident = here.pool.residents[InstanceUid("a#1")]
+    resident.phase, resident.exit = InstancePhase.DEAD, ExitReport("WorkerCrashed", "signal 9")
+    here.step()
+    here.end("load:a#1", Failure("WorkerCrashed", "signal 9"))
     here.step()
     assert here.remembered.failures["load:a"].count == 1
 

@@ -290,6 +290,14 @@ def test_a_load_that_fits_now_does_not_wait_for_one_that_waits_for_a_drain() -> 
     assert ("load:s#2", ()) in lines(result)
 
 
+def test_each_newcomer_waits_for_the_memory_that_the_ones_before_it_leave() -> None:
+    gone = [instance(model(key), verified(5)) for key in ("x", "y")]
+    result = planned(effective(A, B), {"a": verified(5), "b": verified(5)}, gone)
+    assert ("load:a#1", ("unload:x#0",)) in lines(result)
+    assert ("load:b#2", ("unload:y#0",)) in lines(result)
+    assert result.memory_peak == 10 * GIB
+
+
 def test_a_drain_lasts_as_long_as_the_document_says_now_or_said_when_it_was_loaded() -> None:
     there, gone = model("a", "downloaded", drain_s=7.0), model("gone")
     both = [instance(there, verified(2)), instance(gone, verified(2), drain_s=9.0)]

@@ -123,6 +123,7 @@ def test_absent_spares_the_same_files_under_another_name() -> None:
         return ("delete:hf:org/one", ()) in files(wanted, replace(seen, disk=disk))
 
     assert not deletes(DiskState())
+    assert not deletes(replace(PARTIAL, revision="r2"))
     assert not deletes(verified(revision="r1"))
     assert deletes(verified(revision="r2"))
 
