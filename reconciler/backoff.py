@@ -55,7 +55,7 @@ def failed(
     if brake and not failure.terminal and len(recent) >= BRAKE_COUNT:
         message = (
             f"{BRAKE_COUNT} failures within an hour, the last: {failure.message}; "
-            "change the model's entry to try again"
+            "change the model's entry or restart lmxd to try again"
         )
         return Record(key, "CrashLoop", message, count, None, recent)
     retry_at = None if failure.terminal else at + timedelta(seconds=_wait_s(count, key, failure))

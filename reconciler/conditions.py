@@ -14,7 +14,7 @@ from reconciler.actions import Verdict
 from reconciler.backoff import Record
 from reconciler.knowledge import download_subject
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, EffectiveModel, InstanceView, ModelState
+from reconciler.state import DiskPhase, DiskState, EffectiveModel, ModelState
 from schemas.quantities import format_bytes
 from schemas.status import Condition
 
@@ -58,7 +58,7 @@ def of_model(model: EffectiveModel, picture: Picture, failure: Record | None) ->
     yield "Ready", *_ready(model, picture, verdict, failure)
     yield "Reconciling", *_reconciling(model, picture, failure)
     yield "Stalled", *_stalled(verdict, failure)
-    yield "Degraded", *_degraded(picture.current(model.key), verdict)
+    yield "Degraded", *_degraded(model, picture, verdict)
     yield "Drifted", "Unknown", "NotObserved", "drift is not looked for in this version"
     yield "Supported", *supported(model.unsupported)
     yield "UpdateAvailable", "Unknown", "NotChecked", "updates are not looked for in this version"
@@ -165,8 +165,8 @@ def _stalled(verdict: Verdict, failure: Record | None) -> tuple[Truth, str, str]
     return "False", "NotStalled", "nothing waits for a person"
 
 
-def _degraded(current: InstanceView | None, verdict: Verdict) -> tuple[Truth, str, str]:
-    spec = verdict.spec
+def _degraded(model: EffectiveModel, picture: Picture, verdict: Verdict) -> tuple[Truth, str, str]:
+    spec, current = verdict.spec, picture.current(model.key)
     if current is None:
         return "False", "NotServing", "nothing of it is served"
     if not verdict.wanted:
@@ -174,13 +174,21 @@ def _degraded(current: InstanceView | None, verdict: Verdict) -> tuple[Truth, st
     if spec is None:
         return "True", "ServingOldRevision", f"serves {current.revision} until new files are there"
     if spec.spec_hash == current.spec_hash:
-        return "False", "AsDesired", "what is served is what is wanted"
+        return _complete(model, picture.disk(model))
     source = spec.artifact.source
     if (source, spec.revision) != (current.artifact.source, current.revision):
         served = f"{current.artifact.source}@{current.revision}"
         message = f"serves {served}, wanted is {source}@{spec.revision}"
         return "True", "ServingOldRevision", message
     return "True", "ServingOldParams", "serves with its earlier options until it is reloaded"
+
+
+def _complete(model: EffectiveModel, disk: DiskState) -> tuple[Truth, str, str]:
+    """What is wanted runs; whether it can do what it is for."""
+    if disk.footprint and not disk.footprint.chat_template and model.serving.template is None:
+        message = "it has no chat template, so chat requests are refused; give it one: template:"
+        return "True", "NoChatTemplate", message
+    return "False", "AsDesired", "what is served is what is wanted"
 
 
 def of_daemon(picture: Picture) -> Iterator[Finding]:
@@ -200,6 +208,8 @@ def of_daemon(picture: Picture) -> Iterator[Finding]:
     yield "WatcherHealthy", _truth(config.watching), *_watcher(config.watching)
     yield "ClockSane", "Unknown", "NotObserved", "clock steps are not looked for in this version"
     yield "ApiWritable", "False", "ReadOnly", "the document is changed by editing its file"
+    aside = picture.observed.host.set_aside
+    yield "StateIntact", _truth(not aside), *_state(aside)
     word = str(effective.suspended).lower()
     yield "Suspended", _truth(effective.suspended), "Document", f"suspend is {word}"
     yield "Supported", *supported(effective.unsupported)
@@ -209,6 +219,12 @@ def _truth(value: bool | None) -> Truth:
     if value is None:
         return "Unknown"
     return "True" if value else "False"
+
+
+def _state(aside: tuple[str, ...]) -> tuple[str, str]:
+    if aside:
+        return "SetAside", "; ".join(aside)
+    return "Intact", "everything remembered could be read"
 
 
 def _watcher(healthy: bool) -> tuple[str, str]:

@@ -148,7 +148,13 @@ def _serving(model: EffectiveModel, picture: Picture) -> ServingStatus:
         context=current.context if current else None,
         loading_done=progress[0] if progress else None,
         loading_total=progress[1] if progress else None,
+        drain_left_seconds=_drain_left(model.key, picture),
     )
+
+
+def _drain_left(key: ModelKey, picture: Picture) -> float | None:
+    instances = (i for i in picture.observed.instances if i.key == key)
+    return min((i.drain_left_s for i in instances if i.drain_left_s is not None), default=None)
 
 
 def _names(key: ModelKey, current: InstanceView | None, picture: Picture) -> tuple[str, ...]:

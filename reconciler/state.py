@@ -231,7 +231,7 @@ class ExitReport:
 @dataclass(frozen=True, slots=True)
 class InstanceView:
     """One instance as its owner sees it. `measured` is resident bytes after load, no KV in use;
-    `idle_s` seconds since the last claim ended (0 while in flight); `progress` bytes of a load.
+    `drain_left_s` seconds until a drain cuts what still runs; `progress` bytes of a load.
     """
 
     uid: InstanceUid
@@ -247,7 +247,6 @@ class InstanceView:
     measured: int | None = None
     load_s: float | None = None
     in_flight: int = 0
-    idle_s: float = 0.0
     drain_left_s: float | None = None
     progress: tuple[int, int] | None = None
     exit: ExitReport | None = None
@@ -264,13 +263,16 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class HostView:
-    """The machine. `device` is None until the probe answered; `probe_error` says why it failed."""
+    """The machine. `device` is None until the probe answered; `probe_error` says why it failed.
+    `set_aside`: state files that could not be read at the start and were begun anew.
+    """
 
     memory_total: int
     disk_free: int
     disk_ours: int
     device: Device | None
     probe_error: str | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

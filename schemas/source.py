@@ -50,12 +50,6 @@ class Source:
         end = f":{self.quant or self.tag}" if self.quant or self.tag else ""
         return f"{self.scheme}:{self.repo}{end}" + (f"@sha256:{self.sha256}" if self.sha256 else "")
 
-    @property
-    def default_key(self) -> str:
-        """The key a model of this source gets when nobody names one: its last part."""
-        last = self.repo.rstrip("/").rpartition("/")[2]
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", last).lstrip("._-") or self.scheme
-
 
 def parse_source(value: object) -> Source:
     """Text of a source -> `Source`; raises `Invalid` that shows the fix."""

@@ -54,6 +54,7 @@ DAEMON_CONDITIONS = (
     "WatcherHealthy",
     "ClockSane",
     "ApiWritable",
+    "StateIntact",
     "Suspended",
     "Supported",
 )
@@ -126,7 +127,8 @@ class MemoryStatus(_Status, frozen=True):
 class ServingStatus(_Status, frozen=True):
     """The current instance, the names it answers to, and its load.
 
-    `loading_done` of `loading_total` bytes while a load runs.
+    `loading_done` of `loading_total` bytes while a load runs; `drain_left_seconds` until a drain
+    cuts what still runs.
     """
 
     instance: str | None
@@ -136,6 +138,7 @@ class ServingStatus(_Status, frozen=True):
     context: int | None
     loading_done: int | None = None
     loading_total: int | None = None
+    drain_left_seconds: float | None = None
 
 
 class FailureStatus(_Status, frozen=True):

@@ -94,10 +94,10 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         files=files,
         instances=pool,
         traffic=gate,
-        host=Machine(cache, probe, files.own_bytes),
+        host=Machine(cache, probe, files.own_bytes, folder),
         journal=journal,
     )
-    core = Core(remembered, version("lmxd"), journal.state_id)
+    core = Core(remembered, version("lmxd"), journal.state_id, f"start {clock.now().isoformat()}")
     loop = poke.target = Loop(ports, core, remembered)
     control = Control(loop, document, clock.monotonic)
     access = Access(hosts=settings.allow_host, origins=settings.cors)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lmxd.host.memory import total_memory
 from lmxd.host.probe import Probe
+from lmxd.statefolder import StateFolder
 from reconciler.state import Device, HostView
 
 
@@ -18,12 +19,20 @@ class Machine:
     Args:
         models: the folder whose volume holds the model files; need not exist yet.
         ours: bytes of files there that lmxd owns.
+        folder: the state folder, which knows what it had to set aside.
     """
 
-    def __init__(self, models: Path, probe: Probe, ours: Callable[[], Awaitable[int]]) -> None:
+    def __init__(
+        self,
+        models: Path,
+        probe: Probe,
+        ours: Callable[[], Awaitable[int]],
+        folder: StateFolder,
+    ) -> None:
         self._models = models
         self._probe = probe
         self._ours = ours
+        self._folder = folder
         self._memory: int | None = None
 
     async def observe(self) -> HostView:
@@ -35,7 +44,9 @@ class Machine:
         device = None
         if answer is not None:
             device = Device(answer.kind, answer.name, answer.recommended or answer.memory)
-        return HostView(self._memory, free, await self._ours(), device, self._probe.error)
+        return HostView(
+            self._memory, free, await self._ours(), device, self._probe.error, self._folder.notices
+        )
 
 
 def _free(folder: Path) -> int:

@@ -46,7 +46,6 @@ class Instance:
         self._on_room = on_room
         self._claims: dict[str, Claim] = {}
         self._held = 0
-        self._idle_since = clock()
 
     @property
     def uid(self) -> InstanceUid:
@@ -91,7 +90,6 @@ class Instance:
             options=dict(spec.engine_options),
         )
         self.loaded = await worker.load(frame, self.action.timeout_s, self)
-        self._idle_since = self._clock()
 
     def claim(self, request: Request, holder: Holder) -> Claim:
         """Give the request to the worker. Raises RequestError when it cannot be sent."""
@@ -170,7 +168,6 @@ class Instance:
             measured=self.loaded.memory if self.loaded else None,
             load_s=self.loaded.seconds if self.loaded else None,
             in_flight=self._held,
-            idle_s=0.0 if self._held else now - self._idle_since,
             drain_left_s=None if self.drain_until is None else max(0.0, self.drain_until - now),
             progress=self.worker.progress if loading and self.worker else None,
             exit=self.exit,
@@ -182,5 +179,4 @@ class Instance:
         claim.holder = None
         self._held -= 1
         if not self._held:
-            self._idle_since = self._clock()
             self.unheld.set()

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 Format = Literal["text", "json"]
-LEVELS = ("debug", "info", "warning", "error")
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 

@@ -25,7 +25,7 @@ from reconciler.actions import (
     Unload,
     Verify,
 )
-from reconciler.backoff import blocks
+from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
 from reconciler.loop.memory import Memory, Remembered
@@ -83,7 +83,8 @@ class Decision:
 class Core:
     """The single writer of plan, backoff, epoch and status.
 
-    `software` names what loads models, with versions: another one may load what this could not.
+    `software` names what brings and loads models, and this start of it: another one, or a restart,
+    may succeed where this could not.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Core:
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
+        seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         at, memory = seen.observed.at, self._memory
         effective = self._enter(seen.config.accepted, seen.observed.demands)
         total = budget(effective.memory, seen.observed.host)

@@ -13,31 +13,28 @@ DIGEST = "ab" * 32
 
 
 @pytest.mark.parametrize(
-    ("text", "source", "key"),
+    ("text", "source"),
     [
-        ("hf:org/repo", Source("hf", "org/repo"), "repo"),
-        ("hf:org/Repo-4bit:Q4_K_M", Source("hf", "org/Repo-4bit", quant="Q4_K_M"), "Repo-4bit"),
-        ("hf:gpt2", Source("hf", "gpt2"), "gpt2"),
-        ("file:/models/my model", Source("file", "/models/my model"), "my-model"),
-        ("file:~/models/x", Source("file", "~/models/x"), "x"),
-        ("oci:reg.example:5000/a/b:v1", Source("oci", "reg.example:5000/a/b", tag="v1"), "b"),
+        ("hf:org/repo", Source("hf", "org/repo")),
+        ("hf:org/Repo-4bit:Q4_K_M", Source("hf", "org/Repo-4bit", quant="Q4_K_M")),
+        ("hf:gpt2", Source("hf", "gpt2")),
+        ("file:/models/my model", Source("file", "/models/my model")),
+        ("file:~/models/x", Source("file", "~/models/x")),
+        ("oci:reg.example:5000/a/b:v1", Source("oci", "reg.example:5000/a/b", tag="v1")),
         (
             f"oci:reg.example/a@sha256:{DIGEST}",
             Source("oci", "reg.example/a", sha256=DIGEST),
-            "a",
         ),
         (
             f"https://host.example/m.gguf#sha256={DIGEST}",
             Source("https", "//host.example/m.gguf", sha256=DIGEST),
-            "m.gguf",
         ),
-        ("builtin:tiny-chat", Source("builtin", "tiny-chat"), "tiny-chat"),
+        ("builtin:tiny-chat", Source("builtin", "tiny-chat")),
     ],
 )
-def test_a_source_is_parsed_and_spelled_the_same_way(text: str, source: Source, key: str) -> None:
+def test_a_source_is_parsed_and_spelled_the_same_way(text: str, source: Source) -> None:
     assert parse_source(text) == source
     assert str(source) == text
-    assert source.default_key == key
 
 
 def test_a_slash_at_the_end_of_a_path_means_nothing() -> None:
@@ -82,4 +79,3 @@ def test_what_is_accepted_is_spelled_canonically(text: str) -> None:
     except Invalid:
         return
     assert parse_source(str(source)) == source
-    assert source.default_key[0].isalnum()
