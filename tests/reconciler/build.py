@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.actions import InstanceSpec
+from reconciler.budget import WORKER_OVERHEAD
 from reconciler.knowledge import spec_of
 from reconciler.state import (
     ArtifactRef,
@@ -31,7 +32,7 @@ from reconciler.state import (
 
 GIB = 1024**3
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-OVERHEAD = 224 * 1024 * 1024
+OVERHEAD = WORKER_OVERHEAD
 
 
 def model(key: str, state: str = "loaded", **fields: Any) -> EffectiveModel:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.actions import Delete, Failure, Unload, Verify
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase
@@ -76,7 +76,10 @@ def edited(rng: random.Random, before: dict[str, object]) -> dict[str, object]:
         return {**before, "aliases": aliases}
     if pick < 0.35:
         return {**before, "suspend": not before["suspend"]}
-    field = rng.choice(("state", "source", "priority", "context", "suspend", "keep_alive"))
+    if pick < 0.55:
+        changed = {**models[key], "context": rng.choice((512, 1024, 2048, 4096))}
+        return {**before, "models": {**models, key: changed}}
+    field = rng.choice(("state", "state", "source", "priority", "suspend", "keep_alive"))
     changed = {**models[key], **{f: v for f, v in model(rng).items() if f == field}}
     return {**before, "models": {**models, key: changed}}
 
@@ -133,8 +136,8 @@ class Chaos:
             (8, self._sleep),
             (6, self._edit),
             (2, self.world.spoil),
-            (10, self._request),
-            (6, self._release),
+            (14, self._request),
+            (4, self._release),
             (4, self._kill),
             (4, self._fault),
             (2, self._lose_files),
@@ -193,12 +196,8 @@ class Chaos:
     def _lose_files(self) -> None:
         if self.world.disk:
             artifact = self.rng.choice(list(self.world.disk))
-            phase = self.rng.choice((DiskPhase.ABSENT, DiskPhase.COMPLETE))
-            state = self.world.disk[artifact]
-            gone = DiskState() if phase is DiskPhase.ABSENT else DiskState(
-                phase, None, state.revision, state.have, state.total, state.ours
-            )  # fmt: skip
-            self.world.disk[artifact] = gone
+            state = replace(self.world.disk[artifact], phase=DiskPhase.COMPLETE)
+            self.world.disk[artifact] = self.rng.choice((DiskState(), state))
 
     def _restart(self) -> None:
         self.world.restart()

@@ -18,10 +18,9 @@ LIVE = (InstancePhase.READY, InstancePhase.CURRENT)
 
 @dataclass
 class Resident:
-    """One instance; `idle_since` counts from the end of the last claim."""
+    """One instance."""
 
     action: Load
-    idle_since: datetime
     phase: InstancePhase = InstancePhase.LOADING
     measured: int | None = None
     in_flight: int = 0
@@ -38,12 +37,12 @@ class Pool:
 
     def view(self, at: datetime) -> tuple[InstanceView, ...]:
         """The snapshot of an instant."""
-        return tuple(_view(resident, at) for resident in self.residents.values())
+        return tuple(_view(resident) for resident in self.residents.values())
 
     def begin(self, action: Load, at: datetime) -> None:
         """A worker starts."""
         assert action.uid not in self.residents, f"{action.uid} is loaded twice"
-        self.residents[action.uid] = Resident(action, at)
+        self.residents[action.uid] = Resident(action)
 
     def loaded(self, uid: InstanceUid, measured: int) -> None:
         """The worker has loaded."""
@@ -123,10 +122,9 @@ class Pool:
         self.residents[uid].in_flight += 1
         return True
 
-    def release(self, uid: InstanceUid, at: datetime) -> None:
+    def release(self, uid: InstanceUid) -> None:
         """A request ends."""
         self.residents[uid].in_flight -= 1
-        self.residents[uid].idle_since = at
 
     def _clear(self, uid: InstanceUid) -> None:
         key = self.residents[uid].action.model
@@ -134,9 +132,8 @@ class Pool:
             del self.current[key]
 
 
-def _view(resident: Resident, at: datetime) -> InstanceView:
+def _view(resident: Resident) -> InstanceView:
     action, spec = resident.action, resident.action.spec
-    idle = 0.0 if resident.in_flight else (at - resident.idle_since).total_seconds()
     view = InstanceView(
         uid=action.uid,
         key=action.model,
@@ -149,7 +146,6 @@ def _view(resident: Resident, at: datetime) -> InstanceView:
         kv_bytes=spec.kv_bytes,
         drain_s=action.drain_s,
         in_flight=resident.in_flight,
-        idle_s=idle,
         exit=resident.exit,
     )
     if resident.measured is None:

@@ -11,7 +11,6 @@ from collections import Counter
 from datetime import datetime
 
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
-from reconciler.budget import accounted
 from reconciler.conditions import instant
 from reconciler.loop.core import Decision
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase, Live, ModelState
@@ -86,7 +85,7 @@ class Rules:
         if total is None:
             assert not loads
             return
-        held = sum(accounted(i) for i in world.pool.view(world.at))
+        held = _held(world)
         unseen = sum(
             e.action.reserve
             for e in world.running.values()
@@ -177,7 +176,7 @@ def at_rest(world: World, decision: Decision) -> None:
     assert picture.plan.empty, picture.plan
     effective = picture.effective
     if not effective.suspended and not any(model.suspended for model in effective.models):
-        assert sum(accounted(i) for i in world.pool.view(world.at)) <= (picture.plan.budget or 0)
+        assert _held(world) <= (picture.plan.budget or 0)
     for model in decision.status.models:
         ready = _condition(model.conditions, "Ready")
         verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
@@ -192,6 +191,15 @@ def at_rest(world: World, decision: Decision) -> None:
     assert again.cancel == ()
     assert again.status == decision.status
     assert again.routes == decision.routes
+
+
+def _held(world: World) -> int:
+    """Bytes that instances take: what they reserved, later what they are and may still grow to."""
+    alive = (r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD)
+    return sum(
+        r.action.reserve if r.measured is None else r.measured + r.action.spec.kv_bytes
+        for r in alive
+    )
 
 
 def stalled_or_ready(conditions: tuple[Condition, ...]) -> bool:

@@ -11,7 +11,7 @@ from reconciler.state import Demand, InstancePhase, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import GIB, effective, instance, model, observed, verified
 from tests.reconciler.rules import at_rest
-from tests.reconciler.test_core import condition, edit, entry, run_until, world
+from tests.reconciler.stage import condition, edit, entry, run_until, world
 from tests.reconciler.world import World
 
 

@@ -17,7 +17,7 @@ from reconciler.loop.memory import Remembered
 from reconciler.state import ModelKey
 from tests.reconciler import chaos
 from tests.reconciler.rules import Rules
-from tests.reconciler.test_core import edit, entry
+from tests.reconciler.stage import edit, entry
 from tests.reconciler.world import GIB, Repo, World
 
 Document = Mapping[str, Any]

@@ -30,7 +30,7 @@ from reconciler.state import (
     Routes,
 )
 from schemas.errors import ActionError
-from tests.reconciler.test_core import edit, entry
+from tests.reconciler.stage import edit, entry
 from tests.reconciler.world import GIB, Repo, World
 
 PATIENCE_S = 20.0
@@ -50,6 +50,8 @@ class Stage:
         self.saving: BaseException | None = None
         self.cleaning = asyncio.Event()
         self.cleaned = 0
+        self.looking, self.may_look = asyncio.Event(), asyncio.Event()
+        self.may_look.set()
         self.passes = 0
         remembered = Remembered()
         core = Core(remembered, "0", "state")
@@ -69,6 +71,8 @@ class Stage:
         if wanted is not None:
             return {ref: self.world.disk.get(ref, DiskState()) for ref in wanted}
         self.passes += 1
+        self.looking.set()
+        await self.may_look.wait()
         if self.observing is not None:
             raise self.observing
         return HostView(16 * GIB, 1000 * GIB, 0, self.world.host().device)
@@ -239,6 +243,21 @@ async def test_a_pass_that_fails_is_tried_again_and_no_outcome_is_lost() -> None
             await stage.loop.fresh()  # the decision before: the loop lives and answers
         stage.observing = None
         await stage.until("load:a#1")
+
+
+async def test_an_outcome_that_comes_while_a_pass_looks_is_filed_by_the_next() -> None:
+    async with staged(a=entry("a")) as stage:
+        await stage.until("download:hf:org/a")
+        stage.may_look.clear()
+        stage.looking.clear()
+        stage.loop.poke()
+        await stage.looking.wait()
+        task = stage.loop._tasks["download:hf:org/a"]
+        stage.endings["download:hf:org/a"].set_result(None)
+        await asyncio.wait([task])
+        stage.may_look.set()
+        await stage.until("load:a#1")
+        assert "download:hf:org/a" not in stage.loop._core._running
 
 
 async def test_what_could_not_be_remembered_is_not_acted_on_and_not_forgotten() -> None:

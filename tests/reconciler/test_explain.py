@@ -7,7 +7,7 @@ import json
 from reconciler import explain
 from reconciler.picture import Picture
 from reconciler.plan import plan
-from tests.reconciler.test_core import BROKEN, edit, entry, world
+from tests.reconciler.stage import BROKEN, edit, entry, world
 from tests.reconciler.world import World
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.actions import Failure
 from reconciler.loop.core import Core
 from reconciler.state import ExitReport, InstancePhase, InstanceUid, ModelKey
-from tests.reconciler.test_core import BROKEN, CUT, GATED, condition, edit, entry, run_until, world
+from tests.reconciler.stage import BROKEN, CUT, GATED, condition, edit, entry, run_until, world
 from tests.reconciler.world import GIB, World
 
 

@@ -14,7 +14,7 @@ from reconciler import conditions
 from reconciler.loop.core import Decision
 from reconciler.state import ArtifactRef, InstanceUid, ModelKey
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition
-from tests.reconciler.test_core import BROKEN, CUT, condition, edit, entry, run_until, world
+from tests.reconciler.stage import BROKEN, CUT, condition, edit, entry, run_until, world
 from tests.reconciler.world import GIB, World
 
 

@@ -77,6 +77,9 @@ def test_what_requests_wait_for_comes_first_then_what_is_loaded_by_priority_and_
 def test_complete_files_are_verified_and_partial_ones_downloaded_further() -> None:
     wanted = effective(model("a", artifact=ONE))
     assert files(wanted, at(ONE, COMPLETE)) == [("verify:hf:org/one", ())]
+    whole = replace(verified(), phase=DiskPhase.COMPLETE)
+    result = plan(wanted, at(ONE, whole), Knowledge(), {})
+    assert [step.action.key for step in result.steps] == ["verify:hf:org/one"]  # and no load
     assert files(wanted, at(ONE, PARTIAL)) == [("download:hf:org/one", ())]
     assert files(wanted, at(ONE, verified())) == []
 

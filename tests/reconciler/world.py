@@ -136,9 +136,6 @@ class World:
 
     def restart(self) -> None:
         """The daemon is killed and started again: only disk, file and memories are left."""
-        for artifact, state in self.disk.items():
-            if state.phase is DiskPhase.COMPLETE:
-                self.disk[artifact] = replace(state, phase=DiskPhase.PARTIAL)
         self._boot()
 
     def sleep(self, seconds: float) -> None:
@@ -163,7 +160,7 @@ class World:
 
     def release(self, uid: InstanceUid) -> None:
         """A request ends."""
-        self.pool.release(uid, self.at)
+        self.pool.release(uid)
         self.asked[self.pool.residents[uid].action.model] = self.at
 
     def kill(self, uid: InstanceUid) -> None:
@@ -342,7 +339,7 @@ class World:
                 ours = 0 if artifact in self.foreign else repo.weights
                 state = repo.complete(ours)
                 if isinstance(action, Download) and not repo.whole:
-                    state = replace(state, phase=DiskPhase.COMPLETE, footprint=None)
+                    state = replace(state, phase=DiskPhase.COMPLETE)
                 self.disk[artifact] = state
             case Delete(artifact=artifact):
                 self.disk.pop(artifact, None)
