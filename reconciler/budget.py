@@ -31,7 +31,6 @@ WORKER_OVERHEAD = 224 * MIB
 with a tiny tokenizer on Linux, and room for larger ones."""
 SPARE = 128 * MIB
 """A pre-imported spare worker: 73 MiB on Linux, and room."""
-DEFAULT_CONTEXT = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ def budget(limit: MemoryLimit, host: HostView) -> int | None:
 
 def context_of(model: EffectiveModel, disk: DiskState) -> int:
     """Tokens of context the instance gets: what the document asks, at most the model's own."""
-    asked = model.context or DEFAULT_CONTEXT
-    own = disk.footprint.max_context if disk.footprint else asked
-    return min(asked, own)
+    return min(model.context, disk.footprint.max_context) if disk.footprint else model.context
 
 
 def need_of(model: EffectiveModel, disk: DiskState, measured: int | None) -> Need:

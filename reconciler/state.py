@@ -101,7 +101,7 @@ class EffectiveModel:
     suspended: bool = False
     engine: str = "auto"
     task: str = "auto"
-    context: int | None = None
+    context: int = 16 * 1024
     parallel: int = 8
     kv_memory: int | None = None
     keep_alive_s: float = 300.0
