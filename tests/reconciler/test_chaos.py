@@ -10,8 +10,8 @@ import pytest
 
 from tests.reconciler.chaos import replay
 
-SEEDS = 1200
-PORTION = 100
+SEEDS = 1000
+PORTION = 50
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, PORTION))
