@@ -1,0 +1,54 @@
+"""What the reconciler remembers survives a restart, and a broken file only costs its memory."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lmxd.journal import Journal
+from lmxd.statefolder import StateFolder
+from reconciler.backoff import Record
+from reconciler.budget import Ledger, Measurement
+
+AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+
+def folder(path: Path) -> StateFolder:
+    return StateFolder(path, now=lambda: AT)
+
+
+async def test_everything_comes_back(tmp_path: Path) -> None:
+    record = Record("k", "NotFound", "no such repository", 2, None, (AT,))
+    waiting = Record("k2", "HubUnreachable", "500", 1, AT, (AT,))
+    ledger = Ledger({"hash": (Measurement(123, 4.5), Measurement(125, 4.0))})
+    with folder(tmp_path) as state:
+        first = Journal(state)
+        assert first.epoch() == (0, "")
+        await first.save_epoch(7, "print")
+        await first.save_ledger(ledger)
+        await first.save_failures({"load:a": record, "download:b": waiting})
+    with folder(tmp_path) as state:
+        again = Journal(state)
+        assert again.state_id == first.state_id
+        assert again.epoch() == (7, "print")
+        assert again.ledger() == ledger
+        assert again.failures() == {"load:a": record, "download:b": waiting}
+
+
+async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:
+    with folder(tmp_path) as state:
+        journal = Journal(state)
+        await journal.save_epoch(3, "print")
+        await journal.save_ledger(Ledger({"hash": (Measurement(1, 1.0),)}))
+    (tmp_path / "ledger.json").write_text("{")
+    with folder(tmp_path) as state:
+        again = Journal(state)
+        assert again.epoch() == (3, "print")
+        assert again.ledger() == Ledger()
+        assert state.notices
+
+
+async def test_values_of_another_shape_are_begun_anew(tmp_path: Path) -> None:
+    with folder(tmp_path) as state:
+        state.write("failures", {"records": {"load:a": "nonsense"}})
+        assert Journal(state).failures() == {}
