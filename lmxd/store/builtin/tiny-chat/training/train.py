@@ -26,6 +26,7 @@ from vocabulary import END, PAD, renderer, tokenizer_config, train_tokenizer
 
 VOCABULARY, CONTEXT = 1536, 2048
 HELD_OUT = 987_654
+MODEL_FILES = (".json", ".jinja", ".safetensors")
 
 
 def model_config(end: int, pad: int) -> dict[str, Any]:
@@ -151,6 +152,14 @@ def _arrays(batch: Batch) -> tuple[mx.array, mx.array]:
     return mx.array(batch[0]), mx.array(batch[1])
 
 
+def write_sums(folder: Path) -> str:
+    """Write SHA256SUMS of the model's files, which lmxd checks before it loads them."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_FILES)
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+    return "".join(lines)
+
+
 def main() -> None:
     """Train and write every file."""
     here = Path(__file__).resolve().parent
@@ -177,9 +186,8 @@ def main() -> None:
     train(model, corpus, args.steps, args.batch_tokens, args.rate)
     mx.save_safetensors(str(weights), weights_of(model), metadata={"format": "mlx"})
     loss, right = evaluate(model, held_out, min(4096, args.batch_tokens))
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     report(f"held out: loss {loss:.4f}, right {right:.4f}; {time.monotonic() - began:.0f}s")
-    report(f"sha256 {digest}")
+    report(write_sums(args.out))
 
 
 if __name__ == "__main__":
