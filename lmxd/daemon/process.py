@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """What running requests get when the daemon is told to stop."""
+LAST_WORDS_S = 1.0
+"""How long telling the rest that they are ended may take, and then cutting who does not read."""
 SETTLE_S = 2.0
 """How long the start waits for a document that is being written."""
 
@@ -144,7 +146,7 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
                 await signals.first.wait()
                 log.info("stopping", extra={"grace_s": GRACE_S})
                 parts.gate.close()
-                await _stop_server(parts.server, signals)
+                await _stop_requests(parts, signals)
                 for task in tasks:
                     task.cancel()
         except* StartupError as found:
@@ -183,14 +185,18 @@ async def _sweep(parts: _Parts) -> None:
         await parts.files.sweep(frozenset(model.artifact for model in effective.models))
 
 
-async def _stop_server(server: Server, signals: _Signals) -> None:
-    """Let running requests end, unless a second signal says that there is no time."""
-    stopping = asyncio.create_task(server.stop(GRACE_S), name="http stop")
+async def _stop_requests(parts: _Parts, signals: _Signals) -> None:
+    """Running requests may end for `GRACE_S`, or until a second signal says that there is no time.
+
+    Those that are left are told why they end, before their connections are cut.
+    """
+    stopping = asyncio.create_task(parts.server.stop(GRACE_S + LAST_WORDS_S), name="http stop")
     second = asyncio.create_task(signals.second.wait(), name="second signal")
-    await asyncio.wait({stopping, second}, return_when=asyncio.FIRST_COMPLETED)
-    if not stopping.done():
-        stopping.cancel()
+    await asyncio.wait({stopping, second}, timeout=GRACE_S, return_when=asyncio.FIRST_COMPLETED)
     second.cancel()
+    parts.pool.end_requests()
+    await asyncio.wait({stopping}, timeout=2 * LAST_WORDS_S)
+    stopping.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await stopping
 

@@ -166,6 +166,11 @@ class Pool:
         """Keep, or give up, one spare worker."""
         self._supervisor.want_spare(wanted)
 
+    def end_requests(self) -> None:
+        """Fail and cancel all requests that run: the daemon is shutting down."""
+        for instance in self._instances.values():
+            instance.end_rest(Code.SHUTTING_DOWN, "the daemon is shutting down")
+
     async def close(self, grace_s: float = 0.0) -> None:
         """End everything: running requests may finish for `grace_s` seconds, then all workers go.
 
@@ -179,7 +184,7 @@ class Pool:
                 wait.cancel()
         for instance in instances:
             self._clear_current(instance)
-            instance.end_rest(Code.SHUTTING_DOWN, "the daemon is shutting down")
+        self.end_requests()
         await asyncio.gather(*(self._stop(instance) for instance in instances))
         await self._supervisor.close()
 
