@@ -28,6 +28,7 @@ from lmxd.http.listen import Address, bind, show
 from lmxd.http.ports import Deps
 from lmxd.http.routing import Handler, register
 from lmxd.telemetry import logs
+from schemas.errors import Code, RequestError
 
 _log = logging.getLogger(__name__)
 
@@ -150,6 +151,9 @@ class Server:
         if request.method == "NONE":  # Sanic's stand-in for what it could not read
             return
         headers = request.headers
+        for name in ("host", "origin"):  # whoever stands before or behind us may read the other
+            if len(headers.getall(name, ())) > 1:
+                raise RequestError(Code.INVALID_REQUEST, f"the header {name} is there twice")
         self._guard.check(
             request.path, headers.getone("host", None), headers.getone("origin", None)
         )

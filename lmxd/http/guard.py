@@ -7,6 +7,7 @@ by `--cors`. Pure: headers in, an error or headers out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from schemas.errors import Code, RequestError
 HEALTH_PATHS = frozenset({"/health", "/livez", "/api/health", "/admin/health", "/ready", "/readyz"})
 """Exempt from the Host check: probes come under any name and learn nothing."""
 
+_HOST = re.compile(r"(\[(?P<address>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(:\d*)?")
 _EXPOSED = "x-request-id, Lmxd-Model, Lmxd-Ignored, Lmxd-Generation, Lmxd-Epoch, ETag, Retry-After"
 
 
@@ -29,11 +31,14 @@ def is_loopback(host: str) -> bool:
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header: without port, brackets, trailing dot; lower case."""
-    name = header.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0].removesuffix(".")
+    """The name in a Host header: without port, brackets, trailing dot; lower case. "" for none."""
+    found = _HOST.fullmatch(header.strip().lower())
+    return (found["address"] or found["name"] or "").removesuffix(".") if found else ""
+
+
+def _name_of(given: str) -> str:
+    """A host as people write it in options: there, an IPv6 address may come without brackets."""
+    return given.strip().lower() if given.count(":") > 1 and "[" not in given else host_of(given)
 
 
 class Guard:
@@ -46,7 +51,7 @@ class Guard:
     """
 
     def __init__(self, listen: Iterable[str], hosts: Iterable[str], origins: Iterable[str]) -> None:
-        self._hosts = {host_of(name) for name in (*listen, *hosts)}
+        self._hosts = {_name_of(name) for name in (*listen, *hosts)} - {""}
         self._origins = {origin.rstrip("/").lower() for origin in origins}
 
     def check(self, path: str, host: str | None, origin: str | None) -> None:

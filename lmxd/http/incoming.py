@@ -11,11 +11,12 @@ import asyncio
 import re
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 from sanic import Sanic
 from sanic.config import Config
+from sanic.exceptions import SanicException
 from sanic.request import Request
 
 from lmxd.http.ports import Deps
@@ -41,6 +42,16 @@ class Incoming(Request):
     """Sanic's request, with a body that ends at `limits.body` and an id that is safe to log."""
 
     __slots__ = ("_request_id",)
+
+    def __init__(self, url_bytes: bytes, *, method: str, **named: Any) -> None:
+        try:
+            super().__init__(url_bytes, method=method, **named)
+        except SanicException:
+            if method != "NONE":
+                raise
+            # Sanic's stand-in for a request whose target is no URL: it would fail over it again,
+            # and nobody would be answered.
+            super().__init__(b"*", method=method, **named)
 
     @property
     def request_id(self) -> str:

@@ -33,11 +33,30 @@ def test_loopback_listened_and_allowed_hosts_pass(host: str) -> None:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "", "[::2]"],
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "localhost:evil.example",
+        "localhost@evil.example",
+        "10.0.0.1",
+        "",
+        ":1234",
+        "[::2]",
+        "[::1]evil.example",
+        "[::1",
+        "[::1]]",
+    ],
 )
-def test_other_hosts_are_refused(host: str) -> None:
+@pytest.mark.parametrize("listen", ["127.0.0.1", "::1"])
+def test_other_hosts_are_refused(host: str, listen: str) -> None:
     with pytest.raises(RequestError, match="is not a name of this server"):
-        Guard([], [], []).check("/v1/models", host, None)
+        Guard([listen], [], []).check("/v1/models", host, None)
+
+
+@pytest.mark.parametrize("given", ["fd00::7", "[fd00::7]", "[FD00::7]:80"])
+def test_an_ipv6_address_may_be_allowed_with_or_without_brackets(given: str) -> None:
+    Guard([], [given], []).check("/v1/models", "[fd00::7]:1234", None)
 
 
 def test_a_star_allows_any_host() -> None:
@@ -98,14 +117,24 @@ async def test_a_request_without_a_host_is_refused() -> None:
         await raw.close()
 
 
+@pytest.mark.parametrize("again", ["Host: evil.example", "Origin: http://evil.example"])
+async def test_two_hosts_or_origins_are_refused(again: str) -> None:
+    async with stage() as on:
+        raw = await on.raw()
+        await raw.send(
+            f"GET /v1/models HTTP/1.1\nHost: localhost\nOrigin: http://localhost\n{again}"
+        )
+        assert (await raw.until(b"\r\n")).startswith(b"HTTP/1.1 400 ")
+        await raw.close()
+
+
 @pytest.mark.parametrize("header", ["Host", "Origin", "Access-Control-Request-Headers"])
 async def test_headers_that_are_no_text_are_no_trouble(header: str) -> None:
     async with stage(access=Access(origins=("*",))) as on:
         raw = await on.raw()
-        name = b"" if header == "Host" else b"Host: localhost\r\nOrigin: http://a\r\n"
-        raw.writer.write(
-            b"OPTIONS /v1/models HTTP/1.1\r\n" + name + header.encode() + b": \xff\xfe\r\n\r\n"
-        )
+        others = {"Host": b"localhost", "Origin": b"http://a"} | {header: b"\xff\xfe"}
+        lines = b"".join(b"%b: %b\r\n" % (name.encode(), text) for name, text in others.items())
+        raw.writer.write(b"OPTIONS /v1/models HTTP/1.1\r\n" + lines + b"\r\n")
         status = await raw.until(b"\r\n")
         await raw.close()
     assert status.split()[1] in {b"204", b"403"}

@@ -156,3 +156,15 @@ def test_an_unknown_code_of_a_failed_generation_is_internal() -> None:
         "wait",
         True,
     )
+
+
+async def test_a_target_that_is_no_url_is_answered(caplog: pytest.LogCaptureFixture) -> None:
+    """Sanic fails over it twice and hangs up, with four tracebacks in the log."""
+    async with stage() as on:
+        raw = await on.raw()
+        await raw.send("CONNECT evil.example:443 HTTP/1.1\nHost: localhost")
+        answer = await raw.until(b"}")
+        await raw.close()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"invalid_request" in answer
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
