@@ -24,6 +24,8 @@ from schemas.inference import Sampling
 __all__ = ["Row", "Sampler", "uniform"]
 
 _MASK = (1 << 64) - 1
+# Below it the likeliest token is all there is; 1 / temperature must not overflow a float32.
+_COLD = 1e-6
 _BITS = 23  # so that u stays below 1 also after float32 rounding of u * total
 
 
@@ -61,7 +63,7 @@ class Row:
     @property
     def greedy(self) -> bool:
         """Whether the most likely token is always taken."""
-        return self.temperature == 0 or self.top_k == 1
+        return self.temperature < _COLD or self.top_k == 1
 
     @property
     def ranked(self) -> bool:

@@ -84,3 +84,38 @@ def test_the_answer_is_bounded_by_the_context(engine, asked, given):
     prepared = engine.prepare(chat("a", "hi", max_tokens=asked), 0.0)
     assert len(prepared.tokens) == 21
     assert prepared.limit == given
+
+
+@pytest.fixture
+def counted(engine, monkeypatch):
+    """Lengths of the texts that the tokenizer is given."""
+    lengths: list[int] = []
+    known = engine._prompts._tokenizer
+
+    class Counting:
+        has_chat_template = known.has_chat_template
+        apply_chat_template = known.apply_chat_template
+
+        @staticmethod
+        def encode(text, **options):
+            lengths.append(len(text))
+            return known.encode(text, **options)
+
+    monkeypatch.setattr(engine._prompts, "_tokenizer", Counting)
+    return lengths
+
+
+def test_of_a_far_too_long_prompt_only_the_beginning_is_counted(engine, counted):
+    """All of 20 MB would take a minute, with every other request behind it."""
+    with pytest.raises(RequestError, match="more than 144 tokens, this model takes 64") as caught:
+        engine.prepare(chat("a", "x" * 20_000_000), 0.0)
+    assert caught.value.code == "context_length_exceeded"
+    assert counted == [512]
+
+
+def test_a_long_text_of_few_tokens_is_taken(engine, counted):
+    """Eight characters a token are common, more are possible: then all of it is counted."""
+    request = chat("a", "<|im_end|>" * 60, template="{{ messages[0].content }}")
+    prepared = engine.prepare(request, 0.0)
+    assert len(prepared.tokens) == 60
+    assert counted == [512, 600]

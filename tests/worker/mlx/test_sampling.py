@@ -127,3 +127,11 @@ def test_half_precision_logits_work():
     token = Sampler().choose(batch, [row(OPTIONS[3])])
     assert token.dtype == mx.uint32
     assert 0 <= token.item() < VOCABULARY
+
+
+@pytest.mark.parametrize("more", [{}, {"top_p": 0.9}, {"min_p": 0.1}])
+def test_the_smallest_temperatures_take_the_likeliest_token(more):
+    """1 / temperature would be infinite in 32 bits, and the weights no numbers."""
+    rows = [row(Sampling(temperature=t, seed=1, **more)) for t in (5e-324, 1e-300, 1e-40, 1e-7)]
+    warm = row(Sampling(temperature=1e-6, seed=1, **more))
+    assert draw([*rows, warm]) == [int(LOGITS.argmax())] * 5
