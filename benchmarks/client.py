@@ -10,17 +10,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Answer:
-    """One streamed answer: seconds to the first text and to the end, and tokens as counted by
-    the server itself.
+    """One streamed answer: seconds to the first text and to the end, the longest silence between
+    two pieces of text, and tokens as counted by the server itself.
     """
 
     first_s: float
     whole_s: float
+    gap_s: float
     tokens: int
 
 
-async def ask(port: int, model: str, prompt: str, max_tokens: int) -> Answer:
-    """Stream one chat completion; raises RuntimeError unless it ends as a stream should."""
+async def ask(
+    port: int, model: str, prompt: str, max_tokens: int, begun: asyncio.Event | None = None
+) -> Answer:
+    """Stream one chat completion; raises RuntimeError unless it ends as a stream should.
+
+    begun: set at the first text.
+    """
     body = json.dumps(
         {
             "model": model,
@@ -38,16 +44,21 @@ async def ask(port: int, model: str, prompt: str, max_tokens: int) -> Answer:
     began = time.perf_counter()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head.encode() + body)
-    first_s, tokens = 0.0, 0
+    first_s, last_s, gap_s, tokens = 0.0, 0.0, 0.0, 0
     async for event in _events(reader):
-        if not first_s and _has_text(event):
-            first_s = time.perf_counter() - began
+        if _has_text(event):
+            now = time.perf_counter() - began
+            first_s = first_s or now
+            gap_s = max(gap_s, now - last_s) if last_s else 0.0
+            last_s = now
+            if begun is not None:
+                begun.set()
         if b'"usage"' in event and (usage := json.loads(event).get("usage")):
             tokens = usage["completion_tokens"]
     writer.close()
     if not tokens:
         raise RuntimeError(f"port {port}: the stream ended without usage")
-    return Answer(first_s, time.perf_counter() - began, tokens)
+    return Answer(first_s, time.perf_counter() - began, gap_s, tokens)
 
 
 async def _events(reader: asyncio.StreamReader):

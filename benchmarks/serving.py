@@ -11,28 +11,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import os
 import platform
 import random
-import socket
 import statistics
 import subprocess
-import sys
-import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from glob import glob
 from importlib.metadata import version
-from pathlib import Path
 
-from benchmarks import client
-from tests.kit import tiny
+from benchmarks import candidates, client
 
 STREAMS = (1, 8, 16)
-BLAS = "/usr/lib/*/libopenblas.so.0"
 Round = dict[str, dict[int, tuple[float, float]]]
 """candidate -> streams -> (tokens a second, median seconds to the first text)."""
 
@@ -42,32 +32,23 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--tokens", type=int, default=128)
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        place = Path(folder)
-        weights = tiny.make(place / "model", hidden=384, layers=8, context=4096)
-        blas = next(iter(glob(BLAS)), None)
-        environment = {**os.environ, **({"LD_PRELOAD": blas} if blas else {})}
-        raw = stack.enter_context(_raw(weights, environment))
-        ports = {
-            "mlx_lm.server": stack.enter_context(_mlx_server(weights, environment)),
-            "lmxd": stack.enter_context(_lmxd(place, weights, environment)),
-        }
-        names = {"mlx_lm.server": str(weights), "lmxd": "bench"}
-        _one_round(raw, ports, names, 8, 0)  # warm
-        rounds = [_one_round(raw, ports, names, options.tokens, n) for n in range(options.rounds)]
-    print(f"{platform.platform()}, {os.cpu_count()} cores, BLAS: {blas or 'as in the wheel'}")
+    with candidates.running() as them:
+        _one_round(them, 8, 0)  # warm
+        rounds = [_one_round(them, options.tokens, n) for n in range(1, options.rounds + 1)]
+        blas = them.blas
+    print(f"{platform.platform()}, {os.cpu_count()} cores, BLAS: {blas}")
     print(", ".join(f"{name} {version(name)}" for name in ("mlx", "mlx-lm", "lmxd")))
     _print(rounds)
 
 
-def _one_round(raw, ports: dict[str, int], names: dict[str, str], tokens: int, n: int) -> Round:
-    result: Round = {"raw": {}, **{name: {} for name in ports}}
+def _one_round(them: candidates.Candidates, tokens: int, n: int) -> Round:
+    result: Round = {"raw": {}, **{name: {} for name in them.ports}}
     for streams in STREAMS:
         prompts = _prompts(streams, n)
-        result["raw"][streams] = _ask_raw(raw, prompts, tokens)
-        for name, port in ports.items():
+        result["raw"][streams] = _ask_raw(them.raw, prompts, tokens)
+        for name, port in them.ports.items():
             began = time.perf_counter()
-            answers = asyncio.run(client.together(port, names[name], prompts, tokens))
+            answers = asyncio.run(client.together(port, them.names[name], prompts, tokens))
             seconds = time.perf_counter() - began
             first = statistics.median(answer.first_s for answer in answers)
             result[name][streams] = (sum(a.tokens for a in answers) / seconds, first)
@@ -85,67 +66,6 @@ def _ask_raw(raw: subprocess.Popen[str], prompts: list[str], tokens: int) -> tup
     raw.stdin.flush()
     answer = json.loads(raw.stdout.readline())
     return answer["tokens"] / answer["seconds"], answer["first_s"]
-
-
-@contextlib.contextmanager
-def _process(command: list[str], environment: dict[str, str], **pipes: int):
-    process = subprocess.Popen(command, env=environment, text=True, **pipes)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-@contextlib.contextmanager
-def _raw(weights: Path, environment: dict[str, str]):
-    command = [sys.executable, "-m", "benchmarks.raw", str(weights)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with _process(command, environment, **pipes) as process:
-        process.stdout.readline()
-        yield process
-
-
-@contextlib.contextmanager
-def _mlx_server(weights: Path, environment: dict[str, str]) -> Iterator[int]:
-    port = _free_port()
-    command = [sys.executable, "-m", "mlx_lm", "server", "--model", str(weights)]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "ERROR"]
-    with _process(command, environment, stderr=subprocess.DEVNULL):
-        _until(f"http://127.0.0.1:{port}/health")
-        yield port
-
-
-@contextlib.contextmanager
-def _lmxd(place: Path, weights: Path, environment: dict[str, str]) -> Iterator[int]:
-    document = place / "desired-state.yaml"
-    document.write_text(
-        "version: 1\ndefaults: {context: 4k}\n"
-        f"models: {{bench: {{source: 'file:{weights}', state: loaded, parallel: 16, "
-        "kv_memory: 1GiB}}\n"
-    )
-    port = _free_port()
-    command = [sys.executable, "-m", "lmxd", "serve", str(document)]
-    command += ["--listen", f"127.0.0.1:{port}", "--state-dir", str(place / "state")]
-    command += ["--models-dir", str(place / "models"), "--log-level", "warning"]
-    with _process(command, environment):
-        _until(f"http://127.0.0.1:{port}/ready")
-        yield port
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _until(url: str, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=5):
-            return
-        time.sleep(0.2)
-    raise SystemExit(f"{url} did not answer within {seconds:.0f} s")
 
 
 def _print(rounds: list[Round]) -> None:
