@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lmxd.cli.messages import note, warn
@@ -22,7 +23,7 @@ __all__ = ["check", "report", "wishes", "without_effect"]
 def check(path: Path, form: Form) -> int:
     """Say how the document is; returns the exit code."""
     try:
-        reading = load_file(path)
+        reading = load_file(path, datetime.now(UTC))
     except DocumentError as error:
         if form is Form.TABLE:
             report(path, error)

@@ -38,9 +38,9 @@ def of_daemon(url: str) -> PlanData:
 
 def of_file(name: str) -> PlanData | None:
     """What a daemon would do on a fresh machine; None, and the problems told, for a bad file."""
-    path = Path(name)
+    path, at = Path(name), datetime.now(UTC)
     try:
-        reading = load_file(path)
+        reading = load_file(path, at)
     except DocumentError as error:
         checking.report(path, error)
         return None
@@ -50,7 +50,7 @@ def of_file(name: str) -> PlanData | None:
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
-    return preview(reading, path, _this_machine(path), datetime.now(UTC))
+    return preview(reading, path, _this_machine(path), at)
 
 
 def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanData:

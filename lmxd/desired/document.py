@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lmxd.desired.generations import DocumentPath, Generation, Generations
-from lmxd.desired.read import Reading, canonical, read, read_raw
+from lmxd.desired.read import Reading, accept, canonical, read_raw
 from lmxd.desired.watch import Watcher
 from reconciler.state import Accepted, ConfigView
 from schemas.errors import DocumentError, Problem
@@ -130,7 +130,7 @@ class DesiredFile:
             self._refuse(found)
             return
         try:
-            reading = await asyncio.to_thread(read, found)
+            reading = await asyncio.to_thread(accept, found, self._now())
         except DocumentError as error:
             self._refuse(error)
         else:
@@ -139,7 +139,7 @@ class DesiredFile:
     async def _restore(self, last: Generation) -> None:
         """Make the stored generation the one in effect, if this version still understands it."""
         try:
-            reading = await asyncio.to_thread(read, last.raw)
+            reading = await asyncio.to_thread(accept, last.raw, last.accepted_at)
         except DocumentError as error:
             log.warning(
                 "generation not readable",

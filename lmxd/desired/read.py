@@ -14,6 +14,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from lmxd.desired.nodes import (
@@ -26,11 +27,22 @@ from lmxd.desired.nodes import (
     compose,
     fail,
 )
+from reconciler.clashes import clashes
 from schemas.desired import DesiredState
 from schemas.errors import DocumentError, Problem
 from schemas.parse import KeyProblem, escape, parse
 
-__all__ = ["MAX_BYTES", "Place", "Reading", "canonical", "excerpt", "load_file", "read", "read_raw"]
+__all__ = [
+    "MAX_BYTES",
+    "Place",
+    "Reading",
+    "accept",
+    "canonical",
+    "excerpt",
+    "load_file",
+    "read",
+    "read_raw",
+]
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 200_000
@@ -84,10 +96,21 @@ def read(raw: bytes) -> Reading:
     return Reading(raw, hashlib.sha256(raw).hexdigest(), data, document, values.places)
 
 
-def load_file(path: Path) -> Reading:
-    """Read and validate one file as it is now; raises DocumentError. Blocks."""
+def accept(raw: bytes, at: datetime) -> Reading:
+    """Read the bytes of a file that is to take effect at `at`; raises DocumentError also for
+    windows that contradict each other from then on.
+    """
+    reading = read(raw)
+    problems = clashes(reading.document, at)
+    if problems:
+        raise DocumentError("InvalidDocument", tuple(_located(tuple(problems), reading.places)))
+    return reading
+
+
+def load_file(path: Path, at: datetime) -> Reading:
+    """Read and validate one file as it would be accepted at `at`; raises DocumentError. Blocks."""
     raw, _ = read_raw(path)
-    return read(raw)
+    return accept(raw, at)
 
 
 def read_raw(path: Path) -> tuple[bytes, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lmxd.cli.app import execute
 from lmxd.cli.starter import GIB, SUGGESTIONS, document
 from lmxd.desired.read import load_file, read
 
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SIZES = [1, 4, 8, 16, 24, 48, 96, 512]
 
 
@@ -42,13 +44,13 @@ def test_init_writes_a_file_and_does_not_replace_one(
 ) -> None:
     path = tmp_path / "new.yaml"
     assert execute(["init", str(path)]) == 0
-    assert load_file(path).document.models
+    assert load_file(path, AT).document.models
     path.write_text("mine")
     assert execute(["init", str(path)]) == 1
     assert path.read_text() == "mine"
     assert "--force" in capsys.readouterr().err
     assert execute(["init", str(path), "--force"]) == 0
-    assert load_file(path).document.models
+    assert load_file(path, AT).document.models
 
 
 def test_init_says_when_a_file_cannot_be_written(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmxd.desired.read import MAX_BYTES, canonical, excerpt, load_file, read
+from lmxd.desired.read import MAX_BYTES, accept, canonical, excerpt, load_file, read
 from schemas.errors import DocumentError, Problem
 
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MODEL = "  m: {source: 'builtin:tiny-chat'}\n"
 
 
@@ -200,7 +202,7 @@ def test_a_file_is_loaded_or_refused_with_a_reason(tmp_path: Path) -> None:
     for prepare in (lambda: None, path.mkdir, path.rmdir, lambda: os.mkfifo(path), path.unlink):
         prepare()
         with pytest.raises(DocumentError) as caught:
-            load_file(path)
+            load_file(path, AT)
         reasons.append(caught.value.reason)
     assert reasons == [
         "FileMissing",
@@ -210,7 +212,7 @@ def test_a_file_is_loaded_or_refused_with_a_reason(tmp_path: Path) -> None:
         "FileMissing",
     ]
     path.write_text("version: 1\n")
-    assert load_file(path).document.version == 1
+    assert load_file(path, AT).document.version == 1
 
 
 def test_canonical_form_keeps_the_order_that_has_meaning() -> None:
@@ -237,3 +239,19 @@ FRAGMENTS += ['"', "- ", "|", "!t ", "# ", "<<"]
 def test_any_mixture_of_yaml_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(DocumentError):
         assert read(text.encode()).document.version == 1
+
+
+def test_windows_that_contradict_each_other_are_refused_with_their_place() -> None:
+    raw = (
+        b"version: 1\ntimezone: Europe/Paris\nmodels:\n" + MODEL.encode() + b"schedules:\n"
+        b"  day:\n    when: [{from: '08:00', to: '20:00'}]\n"
+        b"    set: {models: {m: {state: loaded}}}\n"
+        b"  late:\n    when: [{from: '19:00', to: '23:00'}]\n"
+        b"    set: {models: {m: {state: absent}}}\n"
+    )
+    assert read(raw).document.schedules
+    with pytest.raises(DocumentError) as caught:
+        accept(raw, AT)
+    (problem,) = caught.value.problems
+    assert (problem.pointer, problem.line) == ("/schedules/late/set/models/m/state", 11)
+    assert "first at Fri 2026-11-20 19:00 Europe/Paris" in problem.message

@@ -1,0 +1,156 @@
+"""When windows are open: the rules of a schedule turned into spans of UTC time. Pure.
+
+All arithmetic is in UTC. Wall times become instants in one function, for starts and ends alike,
+so that windows that adjoin on the wall clock adjoin in time, also in the nights in which clocks
+change. Nothing here looks at a clock, and no instant outlives the call: rules are kept, not times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from schemas.schedule import DAYS, Schedule, When
+
+HORIZON = timedelta(days=400)
+"""How far ahead anybody looks: every weekly rule and every change of clocks comes up in it."""
+DAY = timedelta(days=1)
+_SLACK = 2
+"""Days by which local dates and UTC may be apart: one for the zone, one for a day left out."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """Half-open: from `start` on, until just before `end`; both in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+def instant(day: date, seconds: int, zone: ZoneInfo) -> datetime:
+    """The instant of a wall time, in UTC; `seconds` after midnight, at most a whole day.
+
+    A time that comes twice is the first one; a time that is left out is the moment at which
+    clocks jump over it. So a later wall time is never an earlier instant.
+    """
+    wall = datetime.combine(day, time()) + timedelta(seconds=seconds)
+    before, after = _offsets(wall, zone)
+    if before >= after:
+        return (wall - before).replace(tzinfo=UTC)
+    early, late = wall - after, wall - before  # left out: the jump is between these two
+    while late - early > timedelta(seconds=1):
+        middle = early + (late - early) // 2
+        middle = middle.replace(microsecond=0)
+        if _local(middle, zone) >= wall:
+            late = middle
+        else:
+            early = middle
+    return late.replace(tzinfo=UTC)
+
+
+def spans(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterator[Span]:
+    """Every time the window opens with a start on a date of `first` to `last`, ordered by start.
+
+    What the change of clocks leaves nothing of is not among them.
+    """
+    rules = [_Rule.of(when) for when in schedule.when]
+    excepted = {date.fromisoformat(text) for text in schedule.except_}
+    day = first
+    while day <= last:
+        if day not in excepted:
+            found = (rule.on(day, zone) for rule in rules if day.weekday() in rule.days)
+            yield from sorted(span for span in found if span.start < span.end)
+        day += DAY
+
+
+def around(schedule: Schedule, zone: ZoneInfo, at: datetime, ahead: timedelta) -> Iterator[Span]:
+    """The spans that end after `at` and whose starts lie at most about `ahead` of it."""
+    today = at.astimezone(zone).date()
+    longest = max(_Rule.of(when).length for when in schedule.when)
+    first, last = today - DAY * (longest + _SLACK), today + DAY * _SLACK + ahead
+    return (span for span in spans(schedule, zone, first, last) if span.end > at)
+
+
+def active(schedule: Schedule, zone: ZoneInfo, at: datetime) -> bool:
+    """Whether the window is open at an instant, whatever happened before it."""
+    return any(span.start <= at for span in around(schedule, zone, at, timedelta()))
+
+
+def next_boundary(schedule: Schedule, zone: ZoneInfo, at: datetime) -> datetime | None:
+    """The first instant after `at` at which the window opens or closes; None: not in 400 days."""
+    until: datetime | None = None
+    for span in around(schedule, zone, at, HORIZON):
+        if until is None:
+            if span.start > at:
+                return span.start
+            until = span.end
+        elif span.start <= until:
+            until = max(until, span.end)
+        else:
+            return until
+    return until if until is not None and until < at + HORIZON else None
+
+
+def zone_of(schedule: Schedule, document_zone: str | None) -> ZoneInfo:
+    """The zone of a window's times: its own, else the document's, which a valid one has."""
+    return ZoneInfo(schedule.timezone or document_zone or "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """One rule in numbers: weekdays of the start, seconds after midnight, days to the end."""
+
+    days: frozenset[int]
+    start: int
+    end: int
+    length: int
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def of(when: When) -> _Rule:
+        """The rule that was written."""
+        from_day, _, from_clock = when.from_.rpartition(" ")
+        to_day, _, to_clock = when.to.rpartition(" ")
+        start, end = _seconds(from_clock), _seconds(to_clock)
+        over = 1 if end <= start else 0
+        if not from_day:
+            return _Rule(frozenset(_weekdays(when.days)), start, end, over)
+        begin = DAYS.index(from_day)
+        length = (DAYS.index(to_day) - begin) % 7
+        return _Rule(frozenset({begin}), start, end, length or 7 * over)
+
+    def on(self, day: date, zone: ZoneInfo) -> Span:
+        """The span that starts on a date; empty when clocks jump over all of it."""
+        return Span(
+            instant(day, self.start, zone), instant(day + DAY * self.length, self.end, zone)
+        )
+
+
+def _weekdays(days: Iterable[str]) -> Iterator[int]:
+    """ "mon-thu", "sun" -> 0 1 2 3 6; a span may run over the end of the week; none: all."""
+    spans_ = tuple(days) or ("mon-sun",)
+    for text in spans_:
+        first, _, last = text.partition("-")
+        begin = DAYS.index(first)
+        count = (DAYS.index(last or first) - begin) % 7
+        yield from ((begin + step) % 7 for step in range(count + 1))
+
+
+def _seconds(clock: str) -> int:
+    hours, minutes, *rest = (int(part) for part in clock.split(":"))
+    return hours * 3600 + minutes * 60 + sum(rest)
+
+
+def _offsets(wall: datetime, zone: ZoneInfo) -> tuple[timedelta, timedelta]:
+    """What the zone is ahead of UTC at a wall time, read as before and as after a change."""
+    before = wall.replace(tzinfo=zone, fold=0).utcoffset()
+    after = wall.replace(tzinfo=zone, fold=1).utcoffset()
+    return before or timedelta(), after or timedelta()
+
+
+def _local(utc: datetime, zone: ZoneInfo) -> datetime:
+    """The wall time of an instant given in UTC without a zone."""
+    return utc.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
