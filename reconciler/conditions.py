@@ -74,12 +74,17 @@ def supported(missing: tuple[str, ...]) -> tuple[Truth, str, str]:
 
 def _wanted(model: EffectiveModel) -> tuple[Truth, str, str]:
     match model.state:
+        case ModelState.LOADED if model.window:
+            return "True", "InWindow", f"state is loaded, by {model.because}"
         case ModelState.LOADED:
             return "True", "Always", "state is loaded"
         case ModelState.ON_DEMAND if model.demanded:
             return "True", "OnDemand", "requests want it, or did within keep_alive"
         case ModelState.ON_DEMAND:
             return "False", "OnDemandIdle", "no request wants it now"
+        case _ if model.served_at is not None:
+            message = f"state is {model.state}, until {instant(model.served_at)}"
+            return "False", "OutsideWindow", message
         case _:
             return "False", "NotWanted", f"state is {model.state}"
 

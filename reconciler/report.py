@@ -77,7 +77,7 @@ def _model(
         generation=picture.effective.generation,
         observed_generation=picture.effective.generation,
         observed_epoch=picture.epoch,
-        target=TargetStatus(str(model.state), "demand" if model.demanded else "document"),
+        target=TargetStatus(str(model.state), "demand" if model.demanded else model.because),
         conditions=stamped,
         disk=_disk(model, picture),
         memory=_memory(model, picture),

@@ -1,8 +1,9 @@
-"""What holds at an instant: the document with defaults applied, and demand laid over it.
+"""What holds at an instant: document < hosts < open windows < demand, with defaults applied.
 
-`resolve(accepted, demands)` is a pure function; the loop calls it at every pass and counts a new
-epoch whenever the result differs from the last one. Windows, hosts and leases are layers that
-will lie between the document and demand.
+`resolve` is a pure function of what was accepted and of the instant; the loop calls its two parts
+at every pass and counts a new epoch whenever the result differs from the last one. So a boundary
+that was slept through, a clock that was set and a restart inside a window need no code of their
+own. Leases are a layer that will lie between windows and demand.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
+from reconciler.overlay import for_host, in_windows, open_windows, served_again, setter, timeline
 from reconciler.state import (
     Accepted,
     ArtifactRef,
@@ -35,9 +38,21 @@ NOTHING = Effective(generation=0)
 """What holds before any document was accepted: serve nothing."""
 
 
-def resolve(accepted: Accepted | None, demands: Mapping[ModelKey, Demand]) -> Effective:
-    """The effective state of an accepted document under the demand of requests."""
-    return NOTHING if accepted is None else under_demand(of_document(accepted), demands)
+def resolve(
+    accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand], host: str = ""
+) -> Effective:
+    """What holds at an instant, on the machine of that name, under the demand of requests."""
+    if accepted is None:
+        return NOTHING
+    return under_demand(of_document(accepted, at, host), demands)
+
+
+def artifacts(accepted: Accepted | None, host: str) -> frozenset[ArtifactRef]:
+    """The files the document names on that machine; no window changes them."""
+    if accepted is None:
+        return frozenset()
+    document = for_host(accepted.document, host)
+    return frozenset(ArtifactRef(*document.resolved(key).artifact) for key in document.models)
 
 
 def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
@@ -47,14 +62,21 @@ def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Ef
     return replace(effective, models=models) if raised else effective
 
 
-def of_document(accepted: Accepted) -> Effective:
-    """What an accepted document says, before anybody demands anything."""
-    document = accepted.document
+def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
+    """What an accepted document says of an instant, before anybody demands anything. The value is
+    the same until its `turn`.
+    """
+    document = for_host(accepted.document, host)
+    windows = open_windows(document, at)
     of_document, of_models = unsupported(document)
+    plain, document = document, in_windows(document, windows)
     models = tuple(
-        _model(order, key, document.resolved(key), of_models.get(key, ()))
+        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
         for order, key in enumerate(document.models)
     )
+    resting = [m.key for m in models if m.state in (ModelState.ABSENT, ModelState.DOWNLOADED)]
+    again = served_again(plain, windows, resting, at)
+    models = tuple(replace(model, served_at=again.get(model.key)) for model in models)
     return Effective(
         generation=accepted.generation,
         models=models,
@@ -70,6 +92,8 @@ def of_document(accepted: Accepted) -> Effective:
         ),
         suspended=document.suspend,
         unsupported=of_document,
+        windows=windows,
+        turn=next(timeline(plain, at), None),
     )
 
 
@@ -99,6 +123,16 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         serving=_serving(model),
         unsupported=missing,
     )
+
+
+def _explained(
+    model: EffectiveModel, document: DesiredState, windows: tuple[str, ...]
+) -> EffectiveModel:
+    """The model with the window that sets its state, if one does."""
+    name = setter(document, windows, model.key)
+    if name is None:
+        return model
+    return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
 
 
 def _serving(model: Model) -> ServingDefaults:

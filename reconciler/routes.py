@@ -121,6 +121,7 @@ def _target(sight: _Sight) -> Target:
         code=code,
         message=message,
         retry=retry,
+        available_at=sight.model.served_at,
     )
 
 
@@ -142,6 +143,9 @@ def _live(sight: _Sight) -> tuple[Live, Code, str, bool]:
 def _refusal(sight: _Sight) -> tuple[Code, str] | None:
     """Why waiting for this model is useless, if it is."""
     model, verdict, failure = sight.model, sight.verdict, sight.failure
+    if model.served_at is not None:
+        when = model.served_at.isoformat(timespec="seconds").replace("+00:00", "Z")
+        return Code.OUTSIDE_WINDOW, f"{model.key} is outside its hours: it is served from {when} on"
     if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
         return Code.MODEL_NOT_LOADED, f"{model.key} is {model.state.value}, not loaded"
     if verdict.reason == "Suspended":

@@ -90,6 +90,10 @@ class EffectiveModel:
     `order` is its place in the file and breaks ties. `keep_alive_s` and `drain_s` may be
     infinite. `load_timeout_s` None means: judged by the ledger. `demanded`: a request raised this
     on-demand model. `unsupported` names fields that are set and have no effect in this version.
+    `window`: priority of the window that sets its state, 0 for none.
+
+    For people, and no part of what holds: `because` names the layer that sets the state,
+    `served_at` is when the clock alone brings back a model that is not served now.
     """
 
     key: ModelKey
@@ -111,6 +115,19 @@ class EffectiveModel:
     serving: ServingDefaults = field(default_factory=ServingDefaults)
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
+    window: int = 0
+    because: str = field(default="document", compare=False, repr=False)
+    served_at: datetime | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An instant at which windows open or close, and the zone in which people think of it."""
+
+    at: datetime
+    zone: str
+    opens: tuple[str, ...]
+    closes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,7 @@ class Effective:
     """What holds at an instant. Two equal values are the same epoch.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
+    For people, and no part of what holds: the `windows` that are open, and the next `turn`.
     """
 
     generation: int
@@ -155,6 +173,8 @@ class Effective:
     flow: FlowLimits = field(default_factory=FlowLimits)
     suspended: bool = False
     unsupported: tuple[str, ...] = ()
+    windows: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    turn: Turn | None = field(default=None, compare=False, repr=False)
 
     def model(self, key: ModelKey) -> EffectiveModel | None:
         """The model of that key, if the document has it."""
@@ -314,6 +334,7 @@ class Target:
     """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY.
 
     `retry` False means that waiting is useless: answer at once. `revision` is what serves.
+    `available_at`: when a model that is outside its hours is served again.
     """
 
     key: ModelKey
@@ -324,6 +345,7 @@ class Target:
     code: Code = Code.MODEL_LOADING
     message: str = ""
     retry: bool = True
+    available_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

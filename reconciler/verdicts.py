@@ -154,15 +154,18 @@ def _unsupported(model: EffectiveModel) -> str | None:
 
 
 def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
-    """Pinned, class, then priority and file order; among demands the busy and the waiting first."""
+    """Pinned, class, then priority, that of the window, and file order; among demands the busy
+    and the waiting first.
+    """
     pinned = 0.0 if model.pinned else 1.0
     if model.state is ModelState.LOADED:
-        return (pinned, 0.0, 0.0, 0.0, -model.priority, 0.0, model.order)
+        return (pinned, 0.0, 0.0, 0.0, -model.priority, -model.window, 0.0, model.order)
     demand = observed.demands.get(model.key)
     busy = any(i.key == model.key and i.in_flight for i in observed.instances)
     waiting = demand is not None and demand.waiting > 0
     quiet = demand.quiet_s if demand and not (busy or waiting) else 0.0
-    return (pinned, 1.0, not busy, not waiting, -model.priority, quiet, model.order)
+    merit = (-model.priority, -model.window)
+    return (pinned, 1.0, not busy, not waiting, *merit, quiet, model.order)
 
 
 def _case(

@@ -49,6 +49,7 @@ class Code(StrEnum):
     QUEUE_FULL = "queue_full"
     MODEL_LOADING = "model_loading"
     NOT_ADMITTED = "not_admitted"
+    OUTSIDE_WINDOW = "outside_window"
     SUSPENDED = "suspended"
     MODEL_FAILED = "model_failed"
     MODEL_DRAINING = "model_draining"

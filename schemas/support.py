@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from schemas.alias import Route
+from schemas.alias import Alias, Route
 from schemas.desired import DesiredState
 from schemas.model import Model
 from schemas.parse import pointer
+from schemas.schedule import Schedule
 
-__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "unsupported"]
+__all__ = ["DOCUMENT", "MODEL", "SCHEDULE", "Gap", "is_inline", "unsupported"]
 
 T = TypeVar("T")
 
@@ -62,7 +63,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/limits/download_window": Gap(
         "all of it", lambda document: document.limits.download_window is not None
     ),
-    "/schedules": Gap("all of it", lambda document: bool(document.schedules)),
     "/reconcile/drift": Gap(
         "adopt and warn", lambda document: document.reconcile.drift != "enforce"
     ),
@@ -76,9 +76,21 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/policy": Gap("all of it", lambda document: bool(document.policy.model_fields_set)),
     "/keys": Gap("all of it", lambda document: bool(document.keys)),
     "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),
-    "/hosts": Gap("all of it", lambda document: bool(document.hosts)),
 }
 """By JSON pointer. Routes in `aliases` are found by their type."""
+
+SCHEDULE: Mapping[str, Gap[Schedule]] = {
+    "prefetch": Gap(
+        "all of it",
+        lambda window: "prefetch" in window.model_fields_set and window.prefetch > 0,
+    ),
+    "prewarm": Gap(
+        "all but none",
+        lambda window: "prewarm" in window.model_fields_set and window.prewarm != "none",
+    ),
+    "close": Gap("hard and lazy", lambda window: window.close != "drain"),
+}
+"""By field of a window."""
 
 
 def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
@@ -87,10 +99,23 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
     The first part holds JSON pointers into the document, the second for each model (every key is
     there) pointers relative to it, `defaults` included.
     """
+    windows = document.schedules.items()
+    overlays: list[tuple[tuple[str, ...], dict[str, Alias]]] = [
+        ((), document.aliases),
+        *((("schedules", name, "set"), each.set.aliases) for name, each in windows),
+        *((("hosts", name, "set"), each.set.aliases) for name, each in document.hosts.items()),
+    ]
     routes = [
-        pointer(("aliases", name))
-        for name, alias in document.aliases.items()
+        pointer((*place, "aliases", name))
+        for place, aliases in overlays
+        for name, alias in aliases.items()
         if isinstance(alias, Route)
+    ]
+    parts = [
+        pointer(("schedules", name, field))
+        for name, schedule in windows
+        for field, gap in SCHEDULE.items()
+        if gap.asks(schedule)
     ]
     top = tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
     models = {
@@ -98,7 +123,7 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
         for key in document.models
         for model in (document.resolved(key),)
     }
-    return (*top, *routes), models
+    return (*top, *routes, *parts), models
 
 
 def is_inline(template: str) -> bool:

@@ -7,6 +7,7 @@ is on disk and nothing is loaded; what a load takes is known only once the files
 from __future__ import annotations
 
 import shutil
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanD
     """The plan of a document on an empty machine. Pure."""
     accepted = Accepted(0, reading.sha256, reading.document, reading.data, at)
     config = ConfigView(str(path), accepted, True, True, "Preview", "not in effect")
-    effective = resolve(accepted, {})
+    effective = resolve(accepted, at, {}, socket.gethostname())
     observed, known = Observed(at, host, {}), Knowledge()
     decided = plan(effective, observed, known, {})
     return explain.data(Picture(0, config, effective, observed, decided, known, {}))

@@ -99,7 +99,13 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         host=Machine(cache, probe, files.own_bytes, folder),
         journal=journal,
     )
-    core = Core(remembered, version("lmxd"), journal.state_id, f"start {clock.now().isoformat()}")
+    core = Core(
+        remembered,
+        version("lmxd"),
+        journal.state_id,
+        f"start {clock.now().isoformat()}",
+        settings.host_name,
+    )
     loop = poke.target = Loop(ports, core, remembered)
     control = Control(loop, document, clock.monotonic)
     access = Access(hosts=settings.allow_host, origins=settings.cors)

@@ -42,6 +42,7 @@ STATUS: Mapping[Code, int] = {
     Code.QUEUE_FULL: 503,
     Code.MODEL_LOADING: 503,
     Code.NOT_ADMITTED: 503,
+    Code.OUTSIDE_WINDOW: 503,
     Code.SUSPENDED: 503,
     Code.MODEL_FAILED: 503,
     Code.MODEL_DRAINING: 503,
@@ -53,6 +54,7 @@ RETRY_AFTER_MAX_S = 60  # the official clients ignore a longer advice
 _RETRY_AFTER_S: Mapping[Code, int] = {
     Code.QUEUE_FULL: 2,
     Code.MODEL_LOADING: 5,
+    Code.OUTSIDE_WINDOW: RETRY_AFTER_MAX_S,
     Code.MODEL_DRAINING: 2,
     Code.SHUTTING_DOWN: 5,
 }

@@ -81,5 +81,6 @@ def _refusal(
         hint=hint,
         param="model" if target.code is Code.MODEL_NOT_LOADED else None,
         retry=target.retry,
+        available_at=target.available_at.isoformat() if target.available_at else None,
         details=details,
     )

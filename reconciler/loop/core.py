@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from reconciler import routes as routing
 from reconciler.actions import (
@@ -32,9 +32,10 @@ from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import Picture
 from reconciler.plan import plan
 from reconciler.report import report
-from reconciler.resolve import NOTHING, fingerprint, of_document, under_demand
+from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
 from reconciler.state import (
     Accepted,
+    ArtifactRef,
     ConfigView,
     Demand,
     Effective,
@@ -49,6 +50,8 @@ from schemas.status import DaemonStatus
 
 GLANCE = timedelta(seconds=1)
 """How soon to look again while something runs, so that progress can be seen."""
+SWAY = timedelta(minutes=1)
+"""A wall clock that is set back by less does not reopen or reclose a window: it only stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,21 @@ class Core:
     """The single writer of plan, backoff, epoch and status.
 
     `software` names what brings and loads models, and this start of it: another one, or a restart,
-    may succeed where this could not.
+    may succeed where this could not. `host`: the name by which entries of `hosts` are chosen.
     """
 
     def __init__(
-        self, remembered: Remembered, version: str, state_id: str, software: str = ""
+        self,
+        remembered: Remembered,
+        version: str,
+        state_id: str,
+        software: str = "",
+        host: str = "",
     ) -> None:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
+        self._host = host
         self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._version = version
         self._state_id = state_id
@@ -103,7 +113,7 @@ class Core:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config.accepted, seen.observed.demands)
+        effective = self._enter(seen.config.accepted, at, seen.observed.demands)
         total = budget(effective.memory, seen.observed.host)
         dead = self._file(seen, effective, total)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
@@ -133,10 +143,25 @@ class Core:
             status=self._status,
         )
 
-    def _enter(self, accepted: Accepted | None, demands: Mapping[ModelKey, Demand]) -> Effective:
-        """What holds now; counts an epoch when it is another than before."""
-        if accepted is not self._document[0]:
-            self._document = (accepted, of_document(accepted) if accepted else NOTHING)
+    def artifacts(self, accepted: Accepted | None) -> frozenset[ArtifactRef]:
+        """The files that a pass has to look at."""
+        return artifacts(accepted, self._host)
+
+    def _enter(
+        self, accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand]
+    ) -> Effective:
+        """What holds now; counts an epoch when it is another than before.
+
+        The document is resolved again when it is another, when a window turns, and when the clock
+        went back.
+        """
+        at = self._latest if timedelta() < self._latest - at < SWAY else at
+        turn = self._document[1].turn
+        turned = at < self._latest or (turn is not None and at >= turn.at)
+        self._latest = at
+        if turned or accepted is not self._document[0]:
+            held = of_document(accepted, at, self._host) if accepted else NOTHING
+            self._document = (accepted, held)
         effective = under_demand(self._document[1], demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
@@ -248,6 +273,8 @@ class Core:
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
         moments = [moment for moment in retries if moment > at]
+        if effective.turn is not None and effective.turn.at > at:
+            moments.append(effective.turn.at)
         if self._running:
             moments.append(at + GLANCE)
         for model in effective.models:

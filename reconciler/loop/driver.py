@@ -27,7 +27,7 @@ from reconciler.actions import (
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
 from reconciler.ports import Clock, Documents, Files, Host, Instances, Journal, Traffic
-from reconciler.state import ArtifactRef, Observed
+from reconciler.state import Observed
 from schemas.errors import ActionError
 
 log = logging.getLogger(__name__)
@@ -106,16 +106,11 @@ class Loop:
         """Look, decide, remember, publish, act. Returns how long to sleep, in seconds."""
         ports = self._ports
         config = ports.documents.view()
-        models = config.accepted.document.models if config.accepted else ()
-        document = config.accepted.document if config.accepted else None
-        wanted = frozenset(
-            ArtifactRef(*document.resolved(key).artifact) for key in models if document
-        )
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
         taken = tuple(self._outcomes)
         observed = Observed(
             host=await ports.host.observe(),
-            disk=await ports.files.observe(wanted),
+            disk=await ports.files.observe(self._core.artifacts(config.accepted)),
             instances=ports.instances.snapshot(),
             demands=ports.traffic.demands(),
             at=ports.clock.now(),

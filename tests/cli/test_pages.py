@@ -23,6 +23,7 @@ from tests.kit.daemon import Daemon, condition, running
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "getting-started.md"
+SCHEDULES = ROOT / "docs" / "concepts" / "schedules.md"
 PAGE_URL = "http://127.0.0.1:1234"
 BUILT_IN = "builtin:tiny-chat"
 SERVES = {"make serve", "lmxd serve"}
@@ -141,7 +142,7 @@ async def test_the_first_minute_of_the_readme(tmp_path: Path, model: Path) -> No
     assert "Hello!" in "".join(said)
 
 
-@pytest.mark.parametrize("page", [README, GUIDE], ids=lambda page: str(page.name))
+@pytest.mark.parametrize("page", [README, GUIDE, SCHEDULES], ids=lambda page: str(page.name))
 def test_documents_on_a_page_are_valid_unless_they_show_a_mistake(page: Path) -> None:
     shown = [body for info, body in blocks(page) if info.startswith("yaml")]
     mistakes = [body for body in shown if "stat: loaded" in body]

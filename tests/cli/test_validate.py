@@ -20,6 +20,7 @@ aliases: {auto: [big, small]}
 schedules:
   night:
     when: [{days: [mon], from: "22:00", to: "06:00"}]
+    prefetch: 12h
     set: {models: {big: {state: downloaded}}}
 """
 BAD = """\
@@ -48,7 +49,10 @@ def test_a_valid_document_is_summed_up(here: Path, capsys: pytest.CaptureFixture
     assert said.out == (
         "desired-state.yaml is valid: 2 models (1 loaded, 1 on-demand), 1 alias, 1 schedule\n"
     )
-    assert "warning: /schedules is accepted and has no effect in this version" in said.err
+    assert (
+        "warning: /schedules/night/prefetch is accepted and has no effect in this version"
+        in said.err
+    )
 
 
 def test_problems_show_their_line_and_a_fix(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +92,7 @@ def test_a_valid_document_for_programs(here: Path, capsys: pytest.CaptureFixture
     (here / "good.yaml").write_text(GOOD)
     assert execute(["validate", "good.yaml", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["valid"], found["withoutEffect"]) == (True, ["/schedules"])
+    assert (found["valid"], found["withoutEffect"]) == (True, ["/schedules/night/prefetch"])
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,11 @@ def accepted(document: Mapping[str, object], generation: int = 1) -> Accepted:
 
 
 def held(document: Mapping[str, object] = DOCUMENT, **demands: Demand) -> Effective:
-    return resolve(accepted(document), {ModelKey(k): d for k, d in demands.items()})
+    return resolve(accepted(document), AT, {ModelKey(k): d for k, d in demands.items()})
 
 
 def test_before_any_document_nothing_is_wanted() -> None:
-    assert resolve(None, {}) == NOTHING
+    assert resolve(None, AT, {}) == NOTHING
     assert NOTHING.models == ()
 
 
@@ -99,7 +99,7 @@ def test_keep_alive_of_zero_lasts_while_in_use_and_forever_lasts(
 
 
 def test_the_fingerprint_ignores_the_generation_and_sees_everything_else() -> None:
-    same = resolve(accepted(DOCUMENT, 7), {})
+    same = resolve(accepted(DOCUMENT, 7), AT, {})
     assert fingerprint(held()) == fingerprint(same)
     assert fingerprint(held()) != fingerprint(held(b=Demand(1, 0)))
     first = held().models[0]

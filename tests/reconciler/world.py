@@ -100,6 +100,7 @@ class World:
     at: datetime = START
     credentials: str = "token"
     foreign: frozenset[ArtifactRef] = frozenset()
+    name: str = ""
     watch: Callable[[World, Decision, tuple[Outcome, ...]], None] | None = None
 
     def __post_init__(self) -> None:
@@ -111,7 +112,7 @@ class World:
         self._boot()
 
     def _boot(self) -> None:
-        self.core = Core(self.remembered, "0", "state")
+        self.core = Core(self.remembered, "0", "state", host=self.name)
         self.pool = Pool()
         self.running: dict[str, Effect] = {}
         self.outcomes: list[Outcome] = []
@@ -208,10 +209,7 @@ class World:
 
     def wanted(self) -> list[ArtifactRef]:
         """The artifacts of the accepted document."""
-        document = self.config.accepted.document if self.config.accepted else None
-        if document is None:
-            return []
-        return [ArtifactRef(*document.resolved(key).artifact) for key in document.models]
+        return sorted(self.core.artifacts(self.config.accepted), key=str)
 
     def demands(self) -> dict[ModelKey, Demand]:
         """What requests ask for."""
@@ -364,8 +362,8 @@ class World:
             turned_away = len(self.waiting) != before
             if busy or turned_away or self.running or self.outcomes:
                 continue
-            wake = decision.wake_at
-            if wake is None:
+            wake, turn = decision.wake_at, decision.picture.effective.turn
+            if wake is None or (turn is not None and wake == turn.at):
                 left = decision.picture.plan.steps
                 assert not left, f"nothing runs and nothing will: {left}"
                 return decision

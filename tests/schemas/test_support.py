@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.desired import DesiredState
-from schemas.support import DOCUMENT, MODEL, unsupported
+from schemas.support import DOCUMENT, MODEL, SCHEDULE, unsupported
 
 
 def document(**parts: Any) -> DesiredState:
@@ -85,10 +85,6 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/limits/loaded": {"limits": {"loaded": 2}},
     "/limits/bandwidth": {"limits": {"bandwidth": "1MiB/s"}},
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
-    "/schedules": {
-        "timezone": "Europe/Paris",
-        "schedules": {"n": {"when": [{"from": "22:00", "to": "06:00"}], "set": {}}},
-    },
     "/reconcile/drift": {"reconcile": {"drift": "warn"}},
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
@@ -96,12 +92,41 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/policy": {"policy": {"licenses": "any"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
-    "/hosts": {"hosts": {"studio-*": {"set": {}}}},
     "/aliases/c~1*": {
         "models": {"m": {"source": "builtin:tiny-chat"}},
         "aliases": {"c/*": {"route": "task", "light": "m", "heavy": "m"}},
     },
 }
+
+WINDOW: dict[str, Any] = {"when": [{"from": "22:00", "to": "06:00"}], "set": {}}
+ROUTE = {"route": "task", "light": "m", "heavy": "m"}
+
+
+def with_window(**parts: Any) -> tuple[str, ...]:
+    models = {"m": {"source": "builtin:tiny-chat"}}
+    window = {**WINDOW, **parts}
+    return unsupported(document(timezone="Europe/Paris", models=models, schedules={"n": window}))[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({}, ()),
+        ({"prefetch": "0s", "prewarm": "none", "close": "drain"}, ()),
+        ({"prefetch": "24h"}, ("/schedules/n/prefetch",)),
+        ({"prewarm": "auto"}, ("/schedules/n/prewarm",)),
+        ({"close": "hard"}, ("/schedules/n/close",)),
+        ({"set": {"aliases": {"x": ROUTE}}}, ("/schedules/n/set/aliases/x",)),
+    ],
+)
+def test_what_a_window_asks_for_in_vain_is_named(
+    parts: dict[str, Any], named: tuple[str, ...]
+) -> None:
+    assert with_window(**parts) == named
+
+
+def test_the_table_of_windows_is_covered_above() -> None:
+    assert set(SCHEDULE) == {"prefetch", "prewarm", "close"}
 
 
 @pytest.mark.parametrize("name", sorted(DOCUMENTS))
