@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from reconciler.actions import (
     Action,
@@ -19,7 +21,7 @@ from reconciler.actions import (
     Verify,
 )
 from reconciler.picture import Picture
-from reconciler.state import ArtifactRef, DiskState, Effective
+from reconciler.state import ArtifactRef, DiskState, Turn
 from schemas.quantities import format_bytes, format_duration
 
 NOUNS = {
@@ -43,6 +45,8 @@ def data(picture: Picture) -> dict[str, object]:
     return {
         "generation": picture.effective.generation,
         "epoch": picture.epoch,
+        "at": _iso(picture.asked_at or picture.observed.at),
+        "next": _turn(picture.effective.turn),
         "actions": [_action(step, picture) for step in plan.steps],
         "cancel": [cancel.action for cancel in plan.cancels],
         "exceptions": [
@@ -59,17 +63,22 @@ def data(picture: Picture) -> dict[str, object]:
     }
 
 
-def effective_data(effective: Effective, epoch: int) -> dict[str, object]:
-    """What holds now, as JSON values; durations in seconds, null for forever."""
+def effective_data(picture: Picture) -> dict[str, object]:
+    """What holds at its instant, as JSON values; durations in seconds, null for forever."""
+    effective = picture.effective
     return {
         "generation": effective.generation,
-        "epoch": epoch,
+        "epoch": picture.epoch,
+        "at": _iso(picture.asked_at or picture.observed.at),
+        "windows": list(effective.windows),
+        "next": _turn(effective.turn),
         "suspended": effective.suspended,
         "models": {
             model.key: {
                 "source": str(replace(model.artifact, revision=None)),
                 "revision": model.artifact.revision,
                 "state": str(model.state),
+                "because": model.because,
                 "demanded": model.demanded,
                 "priority": model.priority,
                 "pinned": model.pinned,
@@ -86,6 +95,27 @@ def effective_data(effective: Effective, epoch: int) -> dict[str, object]:
     }
 
 
+def _turn(turn: Turn | None) -> dict[str, object] | None:
+    if turn is None:
+        return None
+    return {"at": _iso(turn.at), "opens": list(turn.opens), "closes": list(turn.closes)}
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _by_the_clock(turn: Turn) -> str:
+    """The next boundary as people say it: in the zone of the document."""
+    verbs = (("opens", turn.opens), ("closes", turn.closes))
+    what = ", ".join(f"{name} {verb}" for verb, names in verbs for name in names)
+    return f"Next by the clock: {_wall(turn.at, turn.zone)}: {what}."
+
+
+def _wall(at: datetime, zone: str) -> str:
+    return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
+
+
 def _seconds(value: float) -> float | None:
     return None if value == float("inf") else value
 
@@ -93,7 +123,11 @@ def _seconds(value: float) -> float | None:
 def _lines(picture: Picture) -> Iterator[str]:
     plan = picture.plan
     budget = f" of {format_bytes(plan.budget)}" if plan.budget is not None else ""
+    turn = picture.effective.turn
     head = f"plan for generation {picture.effective.generation}, epoch {picture.epoch}"
+    if picture.asked_at is not None:
+        zone = turn.zone if turn is not None else "UTC"
+        head = f"plan for {_wall(picture.asked_at, zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
     if plan.steps:
         yield "Actions, in the order they will run:"
@@ -109,6 +143,8 @@ def _lines(picture: Picture) -> Iterator[str]:
     if plan.steps:
         after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
         yield f"Memory after: {after}; peak {peak}."
+    if turn is not None:
+        yield _by_the_clock(turn)
     yield _summary(picture)
 
 

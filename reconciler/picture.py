@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from reconciler.actions import Action, Plan
@@ -27,7 +28,10 @@ from reconciler.state import (
 
 @dataclass(frozen=True)
 class Picture:
-    """Everything one pass knew and decided. Without slots, as it keeps what it has looked up."""
+    """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
+
+    `asked_at`: the instant a preview was asked for; None for what the loop decided.
+    """
 
     epoch: int
     config: ConfigView
@@ -36,6 +40,7 @@ class Picture:
     plan: Plan
     known: Knowledge
     running: Mapping[str, Action]
+    asked_at: datetime | None = None
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""

@@ -22,24 +22,33 @@ def plan(
             "--detailed-exitcode", help="0: nothing to do, 1: error, 2: there are changes"
         ),
     ] = False,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            "--at", metavar="TIME", help="as if it were then: 2026-11-21T22:00, or with an offset"
+        ),
+    ] = None,
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
     """Show what lmxd would do now.
 
-    With FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is on disk
-    or loaded.
+    With --at it is the plan of what the windows of that time want, with what is on disk and
+    loaded now. With FILE no daemon is asked: the plan is that of a fresh machine, on which
+    nothing is on disk or loaded.
 
     \b
     Examples:
       lmxd plan
+      lmxd plan --at 2026-11-21T22:00
       lmxd plan --detailed-exitcode -o json
       lmxd plan desired-state.yaml
     """
     from lmxd.cli import plan_view
     from lmxd.cli.output import structured
 
-    found = plan_view.of_daemon(url) if file is None else plan_view.of_file(file)
+    moment = plan_view.moment(at) if at is not None else None
+    found = plan_view.of_daemon(url, moment) if file is None else plan_view.of_file(file, moment)
     if found is None:
         return 1
     if output is Form.TABLE:

@@ -23,25 +23,38 @@ from reconciler.resolve import resolve
 from reconciler.state import Accepted, ConfigView, Device, HostView, Observed
 from schemas.errors import Code, DocumentError, LmxdError
 
-__all__ = ["has_changes", "of_daemon", "of_file", "preview", "text"]
+__all__ = ["has_changes", "moment", "of_daemon", "of_file", "preview", "text"]
 
 PlanData = dict[str, object]
 
 
-def of_daemon(url: str) -> PlanData:
-    """What the daemon would do now; raises LmxdError."""
+def moment(text: str) -> datetime:
+    """An instant of the command line, in UTC; without an offset it is this machine's time."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise LmxdError(
+            Code.INVALID_REQUEST,
+            f"--at {text[:60]!r} is not a time",
+            hint="write it like 2026-11-21T22:00, or with its offset",
+        ) from None
+
+
+def of_daemon(url: str, at: datetime | None) -> PlanData:
+    """What the daemon would do now, or if it were `at`; raises LmxdError."""
+    asked = "" if at is None else f"?at={at:%Y-%m-%dT%H:%M:%SZ}"
     with client.Client(url) as daemon:
-        found = daemon.values(client.PLAN)
+        found = daemon.values(client.PLAN + asked)
     if not isinstance(found, dict):
         raise LmxdError(Code.INTERNAL, f"the plan of {url} is not what this version understands")
     return found
 
 
-def of_file(name: str) -> PlanData | None:
+def of_file(name: str, at: datetime | None) -> PlanData | None:
     """What a daemon would do on a fresh machine; None, and the problems told, for a bad file."""
-    path, at = Path(name), datetime.now(UTC)
+    path, now = Path(name), datetime.now(UTC)
     try:
-        reading = load_file(path, at)
+        reading = load_file(path, now)
     except DocumentError as error:
         checking.report(path, error)
         return None
@@ -51,7 +64,7 @@ def of_file(name: str) -> PlanData | None:
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
-    return preview(reading, path, _this_machine(path), at)
+    return preview(reading, path, _this_machine(path), at or now)
 
 
 def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanData:

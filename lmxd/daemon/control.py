@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import datetime
 
 from lmxd.desired.document import DesiredFile
 from lmxd.http.ports import Stamp
-from reconciler import explain
+from reconciler import explain, preview
 from reconciler.loop.driver import Loop
+from reconciler.picture import Picture
 from reconciler.state import ConfigView, ModelState
 from schemas.errors import Code, RequestError
 from schemas.status import DaemonStatus
@@ -20,7 +22,10 @@ STUCK_S = 30.0
 class Control:
     """Implements `lmxd.http.ports.Control` and `Health` over the loop and the document."""
 
-    def __init__(self, loop: Loop, document: DesiredFile, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, loop: Loop, document: DesiredFile, monotonic: Callable[[], float], host: str
+    ) -> None:
+        self._host = host
         self._loop = loop
         self._document = document
         self._monotonic = monotonic
@@ -54,14 +59,17 @@ class Control:
             raise RequestError(Code.NOT_FOUND, "no document was accepted yet")
         return raw
 
-    async def effective(self) -> dict[str, object]:
-        """What holds now, as JSON values."""
-        picture = (await self._loop.fresh()).picture
-        return explain.effective_data(picture.effective, picture.epoch)
+    async def effective(self, at: datetime | None = None) -> dict[str, object]:
+        """What holds now, or at an instant, as JSON values."""
+        return explain.effective_data(await self._picture(at))
 
-    async def plan(self) -> dict[str, object]:
-        """What the loop would do now, as JSON values."""
-        return explain.data((await self._loop.fresh()).picture)
+    async def plan(self, at: datetime | None = None) -> dict[str, object]:
+        """What the loop would do now, or if it were `at`, as JSON values."""
+        return explain.data(await self._picture(at))
+
+    async def _picture(self, at: datetime | None) -> Picture:
+        picture = (await self._loop.fresh()).picture
+        return picture if at is None else preview.at_instant(picture, at, self._host)
 
     def live(self) -> bool:
         """True when the loop made progress within 30 s."""

@@ -107,7 +107,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         settings.host_name,
     )
     loop = poke.target = Loop(ports, core, remembered)
-    control = Control(loop, document, clock.monotonic)
+    control = Control(loop, document, clock.monotonic, settings.host_name)
     access = Access(hosts=settings.allow_host, origins=settings.cors)
     now = clock.now
     deps = Deps(

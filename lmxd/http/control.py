@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from datetime import UTC, datetime
 
 from sanic.request import Request
 from sanic.response import HTTPResponse
@@ -19,6 +20,7 @@ from lmxd.http.routing import Route
 from schemas.errors import Code, RequestError
 
 YAML = "application/yaml"
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 _YAML_NAMES = (YAML, "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
@@ -76,17 +78,15 @@ async def desired(request: Request) -> HTTPResponse:
 
 
 async def effective(request: Request) -> HTTPResponse:
-    """`GET /effective`: what holds at this instant."""
-    _only_now(request)
+    """`GET /effective`: what holds at this instant, or at that of `?at=`."""
     control = deps_of(request).control
-    return json_answer(await control.effective(), headers=_stamped(control))
+    return json_answer(await control.effective(_at(request)), headers=_stamped(control))
 
 
 async def plan(request: Request) -> HTTPResponse:
-    """`GET /plan`: what would be done now, as JSON, or as text for `Accept: text/plain`."""
-    _only_now(request)
+    """`GET /plan`: what would be done now, or at `?at=`; JSON, or text for `Accept: text/plain`."""
     control = deps_of(request).control
-    found = await control.plan()
+    found = await control.plan(_at(request))
     headers = _stamped(control) | {"Vary": "Accept"}
     if _prefers(request, ("text/plain",)):
         text = str(found.get("text", ""))
@@ -94,14 +94,23 @@ async def plan(request: Request) -> HTTPResponse:
     return json_answer(found, headers=headers)
 
 
-def _only_now(request: Request) -> None:
-    if "at" in request.args:
+def _at(request: Request) -> datetime | None:
+    """The instant that is asked about; None: now."""
+    text = request.args.get("at")
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace(" ", "+"))  # a + that was not escaped
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
         raise RequestError(
-            Code.UNSUPPORTED_PARAMETER,
-            "at is not supported: only the present instant can be asked for",
-            hint="leave it out",
+            Code.INVALID_REQUEST,
+            f"at={text[:60]!r} is no instant between {FIRST_YEAR} and {LAST_YEAR}",
+            hint="write it with its offset, like 2026-11-21T22:00:00Z",
             param="at",
         )
+    return found.astimezone(UTC)
 
 
 def _stamped(control: Control) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from reconciler.state import ConfigView, Routes
@@ -89,11 +90,13 @@ class Control(Protocol):
     async def document_bytes(self) -> bytes:
         """The bytes of the accepted generation, comments and all. Reads a file."""
 
-    async def effective(self) -> dict[str, object]:
-        """What holds now, as JSON values."""
+    async def effective(self, at: datetime | None = None) -> dict[str, object]:
+        """What holds now, or at an aware instant, as JSON values."""
 
-    async def plan(self) -> dict[str, object]:
-        """What the loop would do now, as JSON values; `text` is the same for people."""
+    async def plan(self, at: datetime | None = None) -> dict[str, object]:
+        """What the loop would do now, or if it were `at`, as JSON values; `text` is the same for
+        people.
+        """
 
 
 class Health(Protocol):

@@ -143,6 +143,17 @@ async def test_plan_is_that_of_the_daemon(lmxd: Shell) -> None:
     assert json.loads((await lmxd("plan", "-o", "json")).out)["generation"] == 1
 
 
+async def test_plan_of_another_time(lmxd: Shell) -> None:
+    said = await lmxd("plan", "--at", "2030-01-02T03:04+00:00")
+    assert said.code == 0
+    assert said.out.startswith("plan for Wed 2030-01-02 03:04 UTC, with what is true now: ")
+    found = json.loads((await lmxd("plan", "--at", "2030-01-02T03:04Z", "-o", "json")).out)
+    assert found["at"] == "2030-01-02T03:04:00Z"
+    refused = await lmxd("plan", "--at", "tonight")
+    assert (refused.code, refused.out) == (1, "")
+    assert "--at 'tonight' is not a time" in refused.err
+
+
 async def test_wait_says_the_reason_when_the_time_is_over(lmxd: Shell) -> None:
     said = await lmxd("wait", "--for=condition=Ready", "model/elsewhere", "--timeout", "0s")
     assert said.code == 1

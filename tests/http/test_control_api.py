@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import msgspec
 import pytest
@@ -119,11 +120,24 @@ async def test_a_plan_is_json_or_text() -> None:
 
 
 @pytest.mark.parametrize("path", ["effective", "plan"])
-async def test_another_instant_is_refused_not_ignored(path: str) -> None:
+@pytest.mark.parametrize(
+    "at", ["2026-11-21T22:00:00Z", "2026-11-21T23:00:00%2B01:00", "2026-11-21T23:00:00+01:00"]
+)
+async def test_another_instant_is_asked_about_in_utc(path: str, at: str) -> None:
     async with stage() as on:
-        answer = await on.get(f"/lmxd/v1/{path}?at=2026-11-21T22:00:00Z")
+        answer = await on.get(f"/lmxd/v1/{path}?at={at}")
+        assert answer.status_code == 200
+        assert on.control.asked_at == datetime(2026, 11, 21, 22, tzinfo=UTC)
+        await on.get(f"/lmxd/v1/{path}")
+        assert on.control.asked_at is None
+
+
+@pytest.mark.parametrize("at", ["tomorrow", "2026-11-21T22:00:00", "1969-12-31T00:00:00Z", "%00"])
+async def test_what_is_no_instant_is_refused(at: str) -> None:
+    async with stage() as on:
+        answer = await on.get(f"/lmxd/v1/plan?at={at}")
     assert answer.status_code == 400
-    assert (answer.json()["code"], answer.json()["param"]) == ("unsupported_parameter", "at")
+    assert (answer.json()["code"], answer.json()["param"]) == ("invalid_request", "at")
 
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "POST"])

@@ -54,6 +54,7 @@ class FakeControl:
     current: DaemonStatus = STATUS
     view: ConfigView = field(default_factory=accepted_document)
     text: bytes = DOCUMENT
+    asked_at: datetime | None = None
 
     def stamp(self) -> Stamp:
         return Stamp(self.current.generation, self.current.epoch, "cd" * 32)
@@ -67,10 +68,12 @@ class FakeControl:
     async def document_bytes(self) -> bytes:
         return self.text
 
-    async def effective(self) -> dict[str, object]:
+    async def effective(self, at: datetime | None = None) -> dict[str, object]:
+        self.asked_at = at
         return {"epoch": 12, "models": []}
 
-    async def plan(self) -> dict[str, object]:
+    async def plan(self, at: datetime | None = None) -> dict[str, object]:
+        self.asked_at = at
         return {"epoch": 12, "generation": 7, "actions": [], "text": "nothing to do\n"}
 
 

@@ -104,7 +104,7 @@ def test_the_effective_state_is_json_with_null_for_forever() -> None:
     here = world(a=2)
     edit(here, {"x": "a"}, a=entry("a", "on-demand", keep_alive="forever", revision="main"))
     picture = here.step().picture
-    data = explain.effective_data(picture.effective, picture.epoch)
+    data = explain.effective_data(picture)
     assert json.loads(json.dumps(data)) == data
     models = data["models"]
     assert isinstance(models, dict)

@@ -41,6 +41,12 @@ async def test_an_open_window_serves_its_models_and_a_closed_one_says_when_it_wi
         assert status["models"][1]["target"] == {"state": "loaded", "because": "schedule/shift"}
         assert condition(status, "Wanted", "two")["reason"] == "InWindow"
         epoch = status["epoch"]
+        later = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"
+        plan = await daemon.get(f"/lmxd/v1/plan?at={later}")
+        assert "unload:two#" in " ".join(action["key"] for action in plan["actions"])
+        assert (await daemon.get("/lmxd/v1/plan"))["next"]["closes"] == ["shift"]
+        effective = await daemon.get(f"/lmxd/v1/effective?at={later}")
+        assert (effective["windows"], effective["aliases"]) == ([], {"auto": ["one"]})
 
         write(document, models, names, timezone="UTC", schedules=window(6, 12))
         status = await daemon.until(
