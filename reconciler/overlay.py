@@ -7,6 +7,7 @@ by name. The result is a document again, so that what holds is read off in one w
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -20,6 +21,14 @@ from schemas.schedule import Overlay
 
 TURNS = 64
 """So many openings and closings are looked at for the one that serves a model again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """When a model is served again, and the window that asks for it; None: the document does."""
+
+    at: datetime
+    window: str | None
 
 
 def for_host(document: DesiredState, host: str) -> DesiredState:
@@ -95,14 +104,14 @@ def timeline(document: DesiredState, at: datetime) -> Iterator[Turn]:
 
 def served_again(
     document: DesiredState, windows: Iterable[str], keys: Collection[str], at: datetime
-) -> dict[str, datetime]:
+) -> dict[str, Return]:
     """When each of these models is next to be loaded, or loaded on demand, by the clock alone."""
     waiting = {
         key
         for key in keys
         if any(_state(document, name, key) is not None for name in document.schedules)
     }
-    found: dict[str, datetime] = {}
+    found: dict[str, Return] = {}
     open_ = set(windows)
     for turn in islice(timeline(document, at), TURNS) if waiting else ():
         if turn.at - at > HORIZON or not waiting:
@@ -112,7 +121,7 @@ def served_again(
             name = setter(document, _in_order(document, open_), key)
             state = _state(document, name, key) if name else document.resolved(key).state
             if state in ("loaded", "on-demand"):
-                found[key] = turn.at
+                found[key] = Return(turn.at, name)
                 waiting.remove(key)
     return found
 

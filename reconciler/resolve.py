@@ -11,9 +11,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from reconciler.overlay import for_host, in_windows, open_windows, served_again, setter, timeline
+from reconciler.overlay import (
+    Return,
+    for_host,
+    in_windows,
+    open_windows,
+    served_again,
+    setter,
+    timeline,
+)
 from reconciler.state import (
     Accepted,
     ArtifactRef,
@@ -27,6 +35,7 @@ from reconciler.state import (
     ModelState,
     ServingDefaults,
 )
+from reconciler.timetable import HORIZON
 from schemas.alias import alias_targets
 from schemas.desired import DesiredState
 from schemas.inference import Sampling
@@ -64,7 +73,7 @@ def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Ef
 
 def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
     """What an accepted document says of an instant, before anybody demands anything. The value is
-    the same until its `turn`.
+    the same until `until`.
     """
     document = for_host(accepted.document, host)
     windows = open_windows(document, at)
@@ -76,7 +85,13 @@ def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
     )
     resting = [m.key for m in models if m.state in (ModelState.ABSENT, ModelState.DOWNLOADED)]
     again = served_again(plain, windows, resting, at)
-    models = tuple(replace(model, served_at=again.get(model.key)) for model in models)
+    models = tuple(
+        _ahead(model, again[model.key], plain, at) if model.key in again else model
+        for model in models
+    )
+    turn = next(timeline(plain, at), None)
+    changes = [_fetched_from(plain, each) for each in again.values()]
+    changes.append(turn.at if turn is not None else at)
     return Effective(
         generation=accepted.generation,
         models=models,
@@ -93,7 +108,8 @@ def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
         suspended=document.suspend,
         unsupported=of_document,
         windows=windows,
-        turn=next(timeline(plain, at), None),
+        turn=turn,
+        until=min((change for change in changes if change > at), default=None),
     )
 
 
@@ -133,6 +149,23 @@ def _explained(
     if name is None:
         return model
     return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
+
+
+def _ahead(
+    model: EffectiveModel, back: Return, document: DesiredState, at: datetime
+) -> EffectiveModel:
+    """A model that comes back: it is said when, and its files are there in time."""
+    model = replace(model, served_at=back.at)
+    if model.state is not ModelState.ABSENT or at < _fetched_from(document, back):
+        return model
+    because = f"schedule/{back.window}" if back.window else "document"
+    return replace(model, state=ModelState.DOWNLOADED, because=because)
+
+
+def _fetched_from(document: DesiredState, back: Return) -> datetime:
+    """From when on the files of a model that comes back are to be on disk."""
+    prefetch = document.schedules[back.window].prefetch if back.window else 0
+    return back.at - min(timedelta(seconds=min(prefetch, 1e9)), HORIZON)
 
 
 def _serving(model: Model) -> ServingDefaults:

@@ -161,7 +161,8 @@ class Effective:
     """What holds at an instant. Two equal values are the same epoch.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
-    For people, and no part of what holds: the `windows` that are open, and the next `turn`.
+    Beside what holds, and no part of it: the `windows` that are open and the next `turn`, for
+    people; and `until`, the first instant at which the clock alone may give another value.
     """
 
     generation: int
@@ -175,6 +176,7 @@ class Effective:
     unsupported: tuple[str, ...] = ()
     windows: tuple[str, ...] = field(default=(), compare=False, repr=False)
     turn: Turn | None = field(default=None, compare=False, repr=False)
+    until: datetime | None = field(default=None, compare=False, repr=False)
 
     def model(self, key: ModelKey) -> EffectiveModel | None:
         """The model of that key, if the document has it."""

@@ -80,10 +80,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
 """By JSON pointer. Routes in `aliases` are found by their type."""
 
 SCHEDULE: Mapping[str, Gap[Schedule]] = {
-    "prefetch": Gap(
-        "all of it",
-        lambda window: "prefetch" in window.model_fields_set and window.prefetch > 0,
-    ),
     "prewarm": Gap(
         "all but none",
         lambda window: "prewarm" in window.model_fields_set and window.prewarm != "none",

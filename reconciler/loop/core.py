@@ -152,12 +152,12 @@ class Core:
     ) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
-        The document is resolved again when it is another, when a window turns, and when the clock
-        went back.
+        The document is resolved again when it is another, when the clock may have changed what it
+        says, and when the clock went back.
         """
         at = self._latest if timedelta() < self._latest - at < SWAY else at
-        turn = self._document[1].turn
-        turned = at < self._latest or (turn is not None and at >= turn.at)
+        until = self._document[1].until
+        turned = at < self._latest or (until is not None and at >= until)
         self._latest = at
         if turned or accepted is not self._document[0]:
             held = of_document(accepted, at, self._host) if accepted else NOTHING
@@ -273,8 +273,8 @@ class Core:
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
         moments = [moment for moment in retries if moment > at]
-        if effective.turn is not None and effective.turn.at > at:
-            moments.append(effective.turn.at)
+        if effective.until is not None and effective.until > at:
+            moments.append(effective.until)
         if self._running:
             moments.append(at + GLANCE)
         for model in effective.models:

@@ -20,7 +20,7 @@ aliases: {auto: [big, small]}
 schedules:
   night:
     when: [{days: [mon], from: "22:00", to: "06:00"}]
-    prefetch: 12h
+    prewarm: 10m
     set: {models: {big: {state: downloaded}}}
 """
 BAD = """\
@@ -50,7 +50,7 @@ def test_a_valid_document_is_summed_up(here: Path, capsys: pytest.CaptureFixture
         "desired-state.yaml is valid: 2 models (1 loaded, 1 on-demand), 1 alias, 1 schedule\n"
     )
     assert (
-        "warning: /schedules/night/prefetch is accepted and has no effect in this version"
+        "warning: /schedules/night/prewarm is accepted and has no effect in this version"
         in said.err
     )
 
@@ -92,7 +92,7 @@ def test_a_valid_document_for_programs(here: Path, capsys: pytest.CaptureFixture
     (here / "good.yaml").write_text(GOOD)
     assert execute(["validate", "good.yaml", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["valid"], found["withoutEffect"]) == (True, ["/schedules/night/prefetch"])
+    assert (found["valid"], found["withoutEffect"]) == (True, ["/schedules/night/prewarm"])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,15 @@ from datetime import datetime
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.conditions import instant
 from reconciler.loop.core import Decision
-from reconciler.state import ArtifactRef, DiskPhase, DiskState, InstancePhase, Live, ModelState
+from reconciler.state import (
+    ArtifactRef,
+    DiskPhase,
+    DiskState,
+    InstancePhase,
+    Live,
+    ModelKey,
+    ModelState,
+)
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, DaemonStatus
 from tests.reconciler.world import World
 
@@ -52,7 +60,7 @@ class Rules:
             elif isinstance(action, Unload):
                 self._unloads_free(world, action)
             elif isinstance(action, Delete):
-                self._deletes_ours(world, action)
+                self._deletes_ours(world, decision, action)
 
     def _numbers(self, decision: Decision) -> None:
         """6: generation and epoch never go back, and nothing is observed that is not there."""
@@ -148,7 +156,7 @@ class Rules:
         resident = world.pool.residents.get(action.uid)
         assert resident is None or resident.in_flight == 0, action
 
-    def _deletes_ours(self, world: World, action: Delete) -> None:
+    def _deletes_ours(self, world: World, decision: Decision, action: Delete) -> None:
         """3: only files that lmxd brought, that nobody wants and nobody uses."""
         disk = world.disk[action.artifact]
         assert disk.ours > 0
@@ -159,7 +167,9 @@ class Rules:
             source, _ = model.artifact
             other = world.disk.get(ArtifactRef(*model.artifact), DiskState())
             if source == action.artifact.source and other.revision in (None, disk.revision):
-                assert model.state == "absent", f"{key} wants what is deleted"
+                now = decision.picture.effective.model(ModelKey(key))
+                assert now is not None
+                assert now.state == "absent", f"{key} wants what is deleted"
                 assert not model.suspend, f"{key} is suspended"
         for resident in world.pool.residents.values():
             spec = resident.action.spec

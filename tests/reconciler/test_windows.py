@@ -222,3 +222,51 @@ def test_among_equals_the_window_of_higher_priority_has_the_memory() -> None:
     edit(here, late={**late, "set": {"models": {"night": {"state": "loaded", "priority": 1}}}})
     here.settle()
     assert here.serving() == {"day"}
+
+
+def fetched(prefetch: str) -> World:
+    """A model that is on disk only for its window, which opens on Fridays."""
+    here = world(night=6)
+    here.at = EVENING - timedelta(days=3)
+    window = {
+        "when": [{"days": ["fri"], "from": "22:00", "to": "06:00"}],
+        "prefetch": prefetch,
+        "set": {"models": {"night": {"state": "loaded"}}},
+    }
+    here.edit(
+        {
+            "timezone": "Europe/Paris",
+            "models": {"night": entry("night", "absent")},
+            "schedules": {"night": window},
+        }
+    )
+    return here
+
+
+def test_files_come_so_long_before_the_window_and_go_after_it() -> None:
+    here = fetched("1h")
+    decision = here.settle()
+    assert (here.history, decision.wake_at) == ([], OPENS - timedelta(hours=1))
+    here.at = OPENS - timedelta(hours=1)
+    decision = here.settle()
+    assert here.history == ["download:hf:org/night"]
+    assert (because(decision, "night"), decision.wake_at) == ("schedule/night", OPENS)
+    assert target(decision, "night") == (Live.REFUSED, Code.OUTSIDE_WINDOW)
+    here.at = OPENS
+    here.settle()
+    assert here.serving() == {"night"}
+    here.at = CLOSES
+    here.settle()
+    assert here.history[-2:] == ["unload:night#1", "delete:hf:org/night"]
+
+
+@pytest.mark.parametrize(("prefetch", "kept"), [("7d", True), ("0s", False)])
+def test_files_stay_between_windows_that_are_nearer_than_prefetch(
+    prefetch: str, kept: bool
+) -> None:
+    here = fetched(prefetch)
+    for moment in (OPENS, CLOSES):
+        here.at = moment
+        here.settle()
+    assert here.serving() == set()
+    assert any(key.startswith("delete") for key in here.history) is not kept

@@ -362,8 +362,8 @@ class World:
             turned_away = len(self.waiting) != before
             if busy or turned_away or self.running or self.outcomes:
                 continue
-            wake, turn = decision.wake_at, decision.picture.effective.turn
-            if wake is None or (turn is not None and wake == turn.at):
+            wake, until = decision.wake_at, decision.picture.effective.until
+            if wake is None or wake == until:
                 left = decision.picture.plan.steps
                 assert not left, f"nothing runs and nothing will: {left}"
                 return decision
