@@ -1,8 +1,8 @@
 """The daemon's process: everything is built here, started in order and stopped in reverse.
 
-Start: state folder and its lock, memories, document, loop, then HTTP. Stop: HTTP takes nothing new,
-waiting requests are refused, running ones get a grace, then the loop and the workers end. A
-second signal skips the grace.
+Start: state folder and its lock, memories, addresses, document, loop, then HTTP answers. Stop:
+HTTP takes nothing new, waiting requests are refused, running ones get a grace, then the loop and
+the workers end. A second signal skips the grace.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
         refused: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = await _start(parts, group)
-                await parts.server.start(settings.listen)
+                tasks = await _start(parts, settings, group)
+                await parts.server.start()
                 await signals.first.wait()
                 log.info("stopping", extra={"grace_s": GRACE_S})
                 parts.gate.close()
@@ -156,12 +156,15 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
     log.info("stopped")
 
 
-async def _start(parts: _Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-    """Everything but HTTP, which listens once names are known: no request meets an empty table.
+async def _start(
+    parts: _Parts, settings: Settings, group: asyncio.TaskGroup
+) -> list[asyncio.Task[None]]:
+    """Everything; HTTP answers only once names are known: no request meets an empty table.
 
     A file that does not hold still delays the start by `SETTLE_S` at most.
     """
     document = group.create_task(parts.document.start(), name="document start")
+    await parts.server.prepare(settings.listen)  # while the document must hold still
     tasks = [group.create_task(parts.probe.run(), name="probe")]
     await asyncio.wait({document}, timeout=SETTLE_S)
     tasks.append(group.create_task(parts.loop.run(), name="loop"))
