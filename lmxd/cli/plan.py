@@ -27,8 +27,8 @@ def plan(
 ) -> int:
     """Show what lmxd would do now.
 
-    With FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is on disk
-    or loaded.
+    With FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is loaded
+    and nothing on disk but what comes with lmxd.
 
     \b
     Examples:
