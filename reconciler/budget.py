@@ -167,7 +167,9 @@ def _refusal(
         )
         return Admission(False, "NeverFits", message)
     priced = [
-        f"{c.model.key} (priority {c.model.priority}) {format_bytes(c.need.total)}" for c in taken
+        f"{c.model.key} (priority {c.model.priority}) {format_bytes(c.need.total)}"
+        for c in taken
+        if c.need.total
     ]
     message = (
         f"needs {format_bytes(need)}, {format_bytes(max(0, left))} of {format_bytes(total)} left "

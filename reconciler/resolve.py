@@ -135,7 +135,6 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         keep_alive_s=model.keep_alive,
         drain_s=model.drain,
         load_timeout_s=model.load_timeout,
-        engine_options=model.engine_options.model_dump(exclude_none=True),
         serving=_serving(model),
         unsupported=missing,
     )

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, m
 from schemas.alias import Alias, AliasName
 from schemas.base import Fault, Invalid, Items, Strict, option
 from schemas.model import Key, Model, ModelFields, laid_over
+from schemas.parse import nearest
 from schemas.quantities import Bandwidth, DayWindow, Duration, Memory, Size
 from schemas.schedule import Overlay, Schedule, Timezone
 
@@ -226,5 +227,11 @@ def _placed(alias: Alias) -> Iterable[tuple[tuple[str | int, ...], str]]:
 
 
 def _missing(document: DesiredState, key: str, at: tuple[str | int, ...]) -> Fault:
-    names = ", ".join([*document.models][:8]) or "none"
-    return Fault(f'there is no model "{key}"', f"models here: {names}", at)
+    """A name that leads to no model: the one that was meant, or what there is."""
+    if key in document.aliases:
+        hint = f'"{key}" is an alias; name the models it leads to'
+    elif close := nearest(key, [*document.models]):
+        hint = f'did you mean "{close}"?'
+    else:
+        hint = f"models here: {', '.join([*document.models][:8]) or 'none'}"
+    return Fault(f'there is no model "{key}"', hint, at)

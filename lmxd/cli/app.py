@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -50,9 +52,22 @@ for verb in (
     app.command()(verb)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"lmxd {metadata.version('lmxd')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _several_verbs() -> None:
-    """Keeps typer from taking a single verb for the whole program."""
+def _whole_program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
 
 
 def main() -> None:
@@ -67,7 +82,11 @@ def execute(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "lmxd"
-        complain(f"{error.format_message()}", hint=f"`{path} --help` shows how it is used")
+        # Enumerations are refused by pydantic, which says so first.
+        complain(
+            error.format_message().replace("Value error, ", ""),
+            hint=f"`{path} --help` shows how it is used",
+        )
         return USAGE
     except LmxdError as error:
         explain(error)

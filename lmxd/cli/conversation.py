@@ -11,9 +11,12 @@ import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 
+from msgspec import UNSET
+
 from lmxd.cli.client import Client
 from lmxd.cli.messages import explain, note
 from lmxd.cli.progress import display
+from lmxd.cli.status_view import message_of
 from schemas.errors import LmxdError
 
 __all__ = ["Conversation"]
@@ -132,9 +135,15 @@ class _Waiting:
     def _run(self) -> None:
         if self._over.wait(PATIENCE_S):
             return
+        said = ""
         try:
             with Client(self._url) as client, display() as shown:
                 while not self._over.wait(LOOK_S):
-                    shown.show([client.model(client.key_of(self._model))])
+                    found = client.model(client.key_of(self._model))
+                    shown.show([found])
+                    why = message_of(found) if found.failure is not UNSET else ""
+                    if why and why != said:
+                        said = why
+                        note(f"waiting: {found.key}: {why}")
         except LmxdError:
             return  # the question itself will say what is wrong

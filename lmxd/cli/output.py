@@ -1,25 +1,32 @@
 """Data to stdout: tables for people, JSON and YAML for programs.
 
-On a terminal tables are coloured and fitted to its width; in a pipe every row is one line, as
-wide as it needs, so that `grep` and `awk` see whole cells. NO_COLOR is honoured.
+On a terminal tables are coloured and fitted to its width, and where it is too narrow for a table
+each row becomes a list of its cells: the reason why something is not ready is never cut off.
+In a pipe every row is one line, as wide as it needs, so that `grep` and `awk` see whole cells.
+NO_COLOR is honoured.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lmxd.cli.options import Form
 from lmxd.desired.dump import dump
 
-__all__ = ["columns", "rows", "structured", "tint"]
+__all__ = ["Listing", "columns", "rows", "structured", "tint"]
 
 _PIPE_WIDTH = 4000
+_FOLDED, _LAST_FOLDED = 20, 16
+"""The narrowest that a column of longer cells may become; the last one holds sentences."""
+_GAP = 2
 _COLOURS = {
     "green": ("Ready", "True", "Healthy"),
     "red": ("Failed", "Stalled", "Degraded"),
@@ -41,18 +48,63 @@ def tint(word: str) -> str:
     return _STYLES.get(word, "")
 
 
-def columns(names: Sequence[str], lines: Iterable[Sequence[str]]) -> Table:
-    """A table without frames: words stay whole, the last column takes what is left."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in names:
-        last = name == names[-1]
-        table.add_column(name, no_wrap=not last, overflow="fold")
-    for line in lines:
-        table.add_row(*(Text(cell, style=tint(cell)) for cell in line))
-    return table
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows of cells under names: a table where there is room, else one cell a line."""
+
+    names: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        least = [self._least(index) for index in range(len(self.names))]
+        if sum(least) + _GAP * len(least) <= options.max_width:
+            yield self._table(least)
+            return
+        for number, line in enumerate(self.lines):
+            if number:
+                yield ""
+            yield self._record(line)
+
+    def _least(self, index: int) -> int:
+        """The narrowest a column may become: short cells stay whole, long ones are folded."""
+        longest = max(cell_len(line[index]) for line in (self.names, *self.lines))
+        last = index == len(self.names) - 1
+        return min(longest, max(_LAST_FOLDED if last else _FOLDED, cell_len(self.names[index])))
+
+    def _table(self, least: Sequence[int]) -> Table:
+        # Without its edge's padding rich folds the last column two cells too late, and cuts.
+        table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0))
+        for name, width in zip(self.names, least, strict=True):
+            table.add_column(name, min_width=width, overflow="fold")
+        for line in self.lines:
+            table.add_row(*map(_cell, line))
+        return table
+
+    def _record(self, line: Sequence[str]) -> Table:
+        record = Table.grid(padding=(0, _GAP, 0, 0), pad_edge=True)
+        record.add_column(style="bold", no_wrap=True)
+        record.add_column(overflow="fold")
+        for name, cell in zip(self.names, line, strict=True):
+            record.add_row(name, _cell(cell))
+        return record
 
 
-def rows(*parts: Table | str) -> None:
+def columns(names: Sequence[str], lines: Iterable[Sequence[str]]) -> Listing:
+    """A table without frames; see `Listing`. Cells of several lines, as logs are, become one."""
+    return Listing(tuple(names), tuple(tuple(map(_one_line, line)) for line in lines))
+
+
+def _one_line(cell: str) -> str:
+    return " | ".join(map(str.strip, cell.splitlines())) if "\n" in cell else cell
+
+
+def _cell(text: str) -> Text:
+    return Text(text, style=tint(text))
+
+
+def rows(*parts: Listing | str) -> None:
     """Print tables and lines."""
     console = Console(highlight=False, markup=False, emoji=False)
     if console.is_terminal:

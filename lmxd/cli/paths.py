@@ -54,7 +54,7 @@ def _missing(here: object, name: str, gone: str) -> LmxdError:
         return _not_found(f"there is nothing below {gone}", f"it is {here!r}")
     close = nearest(name, list(here))
     hint = f"did you mean {close}?" if close else f"keys there: {', '.join(here) or 'none'}"
-    return _not_found(f"there is no {name} {place}", hint)
+    return _not_found(f"there is no {name or 'empty key'} {place}", hint)
 
 
 def _not_found(message: str, hint: str | None) -> LmxdError:

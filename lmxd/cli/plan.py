@@ -35,7 +35,7 @@ def plan(
 
     With --at it is the plan of what the windows of that time want, with what is on disk and
     loaded now. With FILE no daemon is asked: the plan is that of a fresh machine, on which
-    nothing is on disk or loaded.
+    nothing is loaded and nothing on disk but what comes with lmxd.
 
     \b
     Examples:

@@ -1,13 +1,14 @@
 """Plans as JSON values: the daemon's own, and a preview of a document on a fresh machine.
 
 The preview resolves and plans with the reconciler's own functions over a world in which nothing
-is on disk and nothing is loaded; what a load takes is known only once the files are.
+is loaded and only built-in models are on disk; what a load takes is known once the files are.
 """
 
 from __future__ import annotations
 
 import shutil
 import socket
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +21,17 @@ from reconciler.knowledge import Knowledge
 from reconciler.picture import Picture
 from reconciler.plan import plan
 from reconciler.resolve import resolve
-from reconciler.state import Accepted, ConfigView, Device, HostView, Observed
+from reconciler.state import (
+    Accepted,
+    ArtifactRef,
+    ConfigView,
+    Device,
+    DiskPhase,
+    DiskState,
+    Effective,
+    HostView,
+    Observed,
+)
 from schemas.errors import Code, DocumentError, LmxdError
 
 __all__ = ["has_changes", "moment", "of_daemon", "of_file", "preview", "text"]
@@ -59,8 +70,8 @@ def of_file(name: str, at: datetime | None) -> PlanData | None:
         checking.report(path, error)
         return None
     note(
-        f"preview of {path}: no daemon was asked, nothing is taken to be on disk or loaded; "
-        "loads follow when the sizes of the files are known"
+        f"preview of {path}: no daemon was asked, nothing but what comes with lmxd is taken to be "
+        "on disk, and nothing to be loaded; loads follow when the sizes of the files are known"
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
@@ -72,9 +83,16 @@ def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanD
     accepted = Accepted(0, reading.sha256, reading.document, reading.data, at)
     config = ConfigView(str(path), accepted, True, True, "Preview", "not in effect")
     effective = resolve(accepted, at, {}, socket.gethostname())
-    observed, known = Observed(at, host, {}), Knowledge()
+    observed, known = Observed(at, host, dict(_shipped(effective))), Knowledge()
     decided = plan(effective, observed, known, {})
     return explain.data(Picture(0, config, effective, observed, decided, known, {}))
+
+
+def _shipped(effective: Effective) -> Iterator[tuple[ArtifactRef, DiskState]]:
+    """Built-in models came with lmxd: nobody downloads them, not even on a fresh machine."""
+    for model in effective.models:
+        if model.artifact.source.startswith("builtin:"):
+            yield model.artifact, DiskState(DiskPhase.COMPLETE)
 
 
 def text(found: PlanData) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ LOOK_S = 0.5
 """Pause between two looks."""
 
 COLUMNS = ("MODEL", "STATE", "SUMMARY", "READY", "MEMORY", "SOURCE", "MESSAGE")
+_FRACTION = re.compile(r"\.\d+Z$")
 GOOD_WHEN_FALSE = ("MemoryPressure", "DiskPressure", "Suspended")
 
 
@@ -135,6 +137,6 @@ def _row(condition: Condition) -> tuple[str, ...]:
         condition.type,
         condition.status,
         condition.reason,
-        condition.last_transition_time,
+        _FRACTION.sub("Z", condition.last_transition_time),
         condition.message,
     )

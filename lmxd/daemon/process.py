@@ -1,8 +1,8 @@
 """The daemon's process: everything is built here, started in order and stopped in reverse.
 
-Start: state folder and its lock, memories, document, loop, then HTTP. Stop: HTTP takes nothing new,
-waiting requests are refused, running ones get a grace, then the loop and the workers end. A
-second signal skips the grace.
+Start: state folder and its lock, memories, addresses, document, loop, then HTTP answers. Stop:
+HTTP takes nothing new, waiting requests are refused, running ones get a grace, then the loop and
+the workers end. A second signal skips the grace.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lmxd.daemon.control import Control
 from lmxd.desired.document import DesiredFile
@@ -22,7 +23,6 @@ from lmxd.desired.generations import Generations
 from lmxd.host.clock import SystemClock
 from lmxd.host.machine import Machine
 from lmxd.host.probe import Probe
-from lmxd.http.app import Server
 from lmxd.http.ports import Access, Deps
 from lmxd.journal import Journal
 from lmxd.serving.gate import Gate
@@ -37,6 +37,9 @@ from reconciler.loop.core import Core
 from reconciler.loop.driver import Loop, Ports
 from reconciler.loop.memory import Remembered
 from schemas.errors import StartupError
+
+if TYPE_CHECKING:
+    from lmxd.http.app import Server
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,8 @@ async def run(settings: Settings) -> None:
     clock = SystemClock()
     with StateFolder(settings.state_dir, now=clock.now) as folder:
         parts = _build(settings, folder, clock)
+        where = {"document": parts.document.view().path, "state": folder.path}
+        log.info("starting", extra={"version": version("lmxd"), **where})
         await _serve(parts, settings)
 
 
@@ -66,7 +71,7 @@ class _Parts:
     files: ModelFiles
     pool: Pool
     gate: Gate
-    server: Server
+    deps: Deps
     run_log: RunLog
 
 
@@ -118,7 +123,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         started=int(now().timestamp()),
         access=access,
     )
-    return _Parts(loop, document, probe, files, pool, gate, Server(deps), run_log)
+    return _Parts(loop, document, probe, files, pool, gate, deps, run_log)
 
 
 class Poke:
@@ -147,12 +152,12 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
         refused: Exception | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = await _start(parts, group)
-                await parts.server.start(settings.listen)
+                server, tasks = await _start(parts, settings, group)
+                await server.start()
                 await signals.first.wait()
                 log.info("stopping", extra={"grace_s": GRACE_S})
                 parts.gate.close()
-                await _stop_requests(parts, signals)
+                await _stop_requests(parts, server, signals)
                 for task in tasks:
                     task.cancel()
         except* StartupError as found:
@@ -162,18 +167,29 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
     log.info("stopped")
 
 
-async def _start(parts: _Parts, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
-    """Everything but HTTP, which listens once names are known: no request meets an empty table.
+async def _start(
+    parts: _Parts, settings: Settings, group: asyncio.TaskGroup
+) -> tuple[Server, list[asyncio.Task[None]]]:
+    """Everything; HTTP answers only once names are known: no request meets an empty table.
 
     A file that does not hold still delays the start by `SETTLE_S` at most.
     """
     document = group.create_task(parts.document.start(), name="document start")
+    server = (await asyncio.to_thread(_import_server))(parts.deps)
+    await server.prepare(settings.listen)
     tasks = [group.create_task(parts.probe.run(), name="probe")]
     await asyncio.wait({document}, timeout=SETTLE_S)
     tasks.append(group.create_task(parts.loop.run(), name="loop"))
     await parts.loop.fresh()
     tasks.append(group.create_task(_follow(parts, document), name="document"))
-    return tasks
+    return server, tasks
+
+
+def _import_server() -> type[Server]:
+    """HTTP takes a fifth of a second to import: done while the document must hold still."""
+    from lmxd.http.app import Server  # noqa: PLC0415
+
+    return Server
 
 
 async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
@@ -191,12 +207,12 @@ async def _sweep(parts: _Parts) -> None:
         await parts.files.sweep(frozenset(model.artifact for model in effective.models))
 
 
-async def _stop_requests(parts: _Parts, signals: _Signals) -> None:
+async def _stop_requests(parts: _Parts, server: Server, signals: _Signals) -> None:
     """Running requests may end for `GRACE_S`, or until a second signal says that there is no time.
 
     Those that are left are told why they end, before their connections are cut.
     """
-    stopping = asyncio.create_task(parts.server.stop(GRACE_S + LAST_WORDS_S), name="http stop")
+    stopping = asyncio.create_task(server.stop(GRACE_S + LAST_WORDS_S), name="http stop")
     second = asyncio.create_task(signals.second.wait(), name="second signal")
     await asyncio.wait({stopping, second}, timeout=GRACE_S, return_when=asyncio.FIRST_COMPLETED)
     second.cancel()

@@ -50,7 +50,7 @@ _CONFIG: dict[str, str | bool | int | float | None] = {
 
 
 class Server:
-    """Serves `deps` over HTTP. Start it once; a stopped server stays stopped."""
+    """Serves `deps` over HTTP. Prepare and start it once; a stopped server stays stopped."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
@@ -67,8 +67,11 @@ class Server:
         """What is listened on, with the real port where 0 was asked for."""
         return self._addresses
 
-    async def start(self, listen: Iterable[Address]) -> None:
-        """Listen and answer. Raises StartupError when an address cannot be had."""
+    async def prepare(self, listen: Iterable[Address]) -> None:
+        """Take the addresses; clients can connect, and wait for `start`. What takes time is here.
+
+        Raises StartupError when an address cannot be had.
+        """
         wanted = tuple(listen)
         sockets = await asyncio.to_thread(bind, wanted)  # names are looked up
         access = self._deps.access
@@ -81,9 +84,12 @@ class Server:
             if server is not None:
                 self._servers.append(server)
         await _run(self._servers[0].startup)  # it belongs to the app: a second one raises
+        self._addresses = tuple((sock.getsockname()[0], sock.getsockname()[1]) for sock in sockets)
+
+    async def start(self) -> None:
+        """Answer from now on; `prepare` came before."""
         for server in self._servers:
             await _run(server.start_serving)
-        self._addresses = tuple((sock.getsockname()[0], sock.getsockname()[1]) for sock in sockets)
         urls = " ".join(f"http://{show(*address)}" for address in self._addresses)
         _log.info("http listening", extra={"urls": urls})
 

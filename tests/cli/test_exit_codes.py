@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import metadata
 from typing import ClassVar
 
 import pytest
@@ -38,6 +39,18 @@ def test_without_arguments_help_is_shown(capsys: pytest.CaptureFixture[str]) -> 
     assert execute([]) == 0
     out = capsys.readouterr().out
     assert all(f"  {verb} " in out for verb in VERBS)
+
+
+def test_the_version_is_data(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["--version"]) == 0
+    assert capsys.readouterr().out == f"lmxd {metadata.version('lmxd')}\n"
+
+
+def test_a_wrong_choice_is_refused_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["status", "-o", "xml"]) == USAGE
+    said = capsys.readouterr().err
+    assert "'xml' is not one of" in said
+    assert "Value error" not in said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import pytest
@@ -23,6 +24,11 @@ def test_a_row_in_a_pipe_is_one_line_however_long(capsys: pytest.CaptureFixture[
     assert lines[3] == "[bold]b  x"
 
 
+def test_the_last_words_of_a_worker_stay_in_their_row(capsys: pytest.CaptureFixture[str]) -> None:
+    rows(columns(("A", "B"), [("a", "it last wrote:\n  one\n  two")]))
+    assert capsys.readouterr().out.splitlines()[1:] == ["a  it last wrote: | one | two"]
+
+
 def test_no_colour_where_none_is_wanted(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -35,6 +41,23 @@ def test_no_colour_where_none_is_wanted(
     monkeypatch.setenv("NO_COLOR", "1")
     rows(columns(("A",), [("Ready",)]))
     assert "\x1b[32m" not in capsys.readouterr().out
+
+
+def test_a_narrow_terminal_lists_every_cell_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What does not fit as a table is listed: no word is cut, least of all the reason."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    cells = ("coder", "NotAdmitted", "hf:mlx-community/Qwen2.5-Coder-32B-Instruct-4bit")
+    words = [f"word{number}" for number in range(100, 140)]
+    for width in (40, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(width))
+        rows(columns(("MODEL", "SUMMARY", "SOURCE", "MESSAGE"), [(*cells, " ".join(words))]))
+        shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+        assert max(len(line.rstrip()) for line in shown.splitlines()) <= width
+        assert [word for word in ("coder", "NotAdmitted", *words) if word not in shown] == []
 
 
 def test_the_heading_tells_what_is_wrong_with_the_daemon(

@@ -46,6 +46,7 @@ def test_a_path_finds_its_value(path: str, value: object) -> None:
         ("aliases.auto.2", "there is no item 2 at aliases.auto; it has 2", None),
         ("aliases.auto.x", "there is no item x at aliases.auto; it has 2", None),
         ("models.tiny.state.x", "there is nothing below models.tiny.state", "it is 'loaded'"),
+        ("/models/tiny/", "there is no empty key at models.tiny", "keys there: state"),
         ("/models/qwen2/6", "there is no 6 at models.qwen2", "keys there: 5"),
     ],
 )

@@ -126,6 +126,18 @@ def test_a_preview_plans_downloads_and_names(
     assert "no daemon was asked" in said.err
 
 
+def test_what_comes_with_lmxd_is_not_downloaded(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "a.yaml").write_text(
+        "version: 1\nmodels: {t: {source: 'builtin:tiny-chat', state: loaded}}\n"
+    )
+    assert execute(["plan", "a.yaml"]) == 0
+    said = capsys.readouterr().out
+    assert "verify builtin:tiny-chat" in said
+    assert "download" not in said
+
+
 @pytest.mark.parametrize(
     ("text", "code"), [("version: 1\n", 0), (GOOD, 2), (BAD, 1)], ids=["none", "some", "bad"]
 )

@@ -233,6 +233,21 @@ async def test_watching_tells_changes_until_ctrl_c(lmxd: Shell) -> None:
     assert line == b"tiny: Ready\n"
 
 
+async def test_run_says_why_it_waits(lmxd: Shell) -> None:
+    """A model that failed and is tried again is waited for, and not in silence."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "lmxd", "run", "elsewhere", "hi", "--url", lmxd.daemon.url),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stderr is not None
+        line = await asyncio.wait_for(process.stderr.readline(), 60)
+    finally:
+        process.kill()
+        await process.wait()
+    assert line.startswith(b"waiting: elsewhere: there is no folder /nowhere/at/all")
+
+
 async def test_a_person_talks_on_a_terminal_until_goodbye(lmxd: Shell) -> None:
     ours, theirs = os.openpty()
     process = await asyncio.create_subprocess_exec(

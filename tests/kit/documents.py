@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -49,8 +50,12 @@ async def say(daemon: Daemon, model: str, prompt: str = "hi", **options: Any) ->
 
 def workers(daemon: Daemon) -> dict[int, psutil.Process]:
     """The worker processes of a daemon, a spare included, by pid."""
-    children = psutil.Process(daemon.process.pid).children()
-    return {child.pid: child for child in children if "lmxd.worker" in child.cmdline()}
+    found = {}
+    for child in psutil.Process(daemon.process.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked; or a zombie
+            if "lmxd.worker" in child.cmdline():
+                found[child.pid] = child
+    return found
 
 
 def instance(status: Mapping[str, Any], key: str) -> str | None:

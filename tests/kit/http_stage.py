@@ -176,7 +176,8 @@ async def stage(
         timing=timing or Timing(),
     )
     server = Server(deps)
-    await server.start(listen)
+    await server.prepare(listen)
+    await server.start()
     url = f"http://{show(*server.addresses[0])}"
     try:
         async with httpx2.AsyncClient(

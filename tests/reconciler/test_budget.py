@@ -174,3 +174,11 @@ def test_the_ledger_keeps_the_last_five_and_answers_with_the_largest_rounded_up(
     assert ledger.memory("x") == 64 * MIB
     assert ledger.load_s("x") == 0.5
     assert len(ledger.entries["x"]) == 5
+
+
+def test_who_takes_nothing_yet_is_not_named_as_a_holder() -> None:
+    """A model whose size is not known holds nothing that the loser could have."""
+    unknown = candidate("unknown", 0)
+    result = budget.select([unknown, candidate("a", 6), candidate("b", 6)], 10 * GIB)
+    assert "a (priority 50) 6 GiB" in result[ModelKey("b")].message
+    assert "unknown" not in result[ModelKey("b")].message

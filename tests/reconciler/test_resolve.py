@@ -50,6 +50,16 @@ def test_defaults_are_applied_and_the_order_of_the_file_is_kept() -> None:
     assert (second.keep_alive_s, str(second.artifact)) == (float("inf"), "hf:org/a@main")
 
 
+def test_options_of_an_engine_that_is_not_there_have_no_effect() -> None:
+    """They are named as unsupported, and neither reload nor stall the model."""
+    plain = {"version": 1, "models": {"a": {"source": "hf:org/a", "state": "loaded"}}}
+    entry = {"source": "hf:org/a", "state": "loaded", "engine_options": {"flash_attention": True}}
+    (without,) = held(plain).models
+    (having,) = held({"version": 1, "models": {"a": entry}}).models
+    assert having.unsupported == ("/engine_options",)
+    assert replace(having, unsupported=()) == without
+
+
 def test_limits_and_names_are_taken_over() -> None:
     found = held()
     assert found.memory == MemoryLimit(share=0.5)

@@ -112,6 +112,19 @@ def test_all_unknown_targets_are_found() -> None:
     ]
 
 
+def test_an_unknown_target_has_the_hint_that_helps() -> None:
+    """The nearest model; the word that it is an alias; else the models there are."""
+    aliases = {"near": "tini", "chain": "near", "far": "qwertz"}
+    with pytest.raises(ValidationError) as caught:
+        document(models=TINY, aliases=aliases)
+    (details,) = caught.value.errors()
+    assert [fault.hint for fault in details["ctx"]["error"].faults] == [
+        'did you mean "tiny"?',
+        '"near" is an alias; name the models it leads to',
+        "models here: tiny",
+    ]
+
+
 WHEN = [{"from": "22:00", "to": "06:00"}]
 
 
