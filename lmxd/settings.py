@@ -1,7 +1,7 @@
 """Process settings: what the command line and the environment say, as one frozen record.
 
 Built once by the command line; the daemon hands the parts to whoever needs them. What should be
-served is never here: that is the document's.
+served is never here: that is the document's; what the hub is asked with is `lmxd.store.access`'s.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -21,15 +21,6 @@ DEFAULT_PORT = 1234
 DOCUMENT_NAME = "desired-state.yaml"
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-
-
-@dataclass(frozen=True, slots=True)
-class Hub:
-    """Where models come from, as the environment says it; None: the hub client's own default."""
-
-    endpoint: str | None = None
-    token: str | None = field(default=None, repr=False)
-    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +41,6 @@ class Settings:
     log_level: str
     allow_host: tuple[str, ...]
     cors: tuple[str, ...]
-    hub: Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +78,6 @@ def load(flags: Flags, environ: Mapping[str, str], *, platform: str = sys.platfo
         log_level=one.choice("log_level", flags.log_level, LOG_LEVELS, "info"),
         allow_host=one.texts("allow_host", flags.allow_host),
         cors=one.texts("cors", flags.cors),
-        hub=Hub(
-            endpoint=environ.get("HF_ENDPOINT") or None,
-            token=environ.get("HF_TOKEN") or None,
-            home=_path(environ["HF_HOME"]) if environ.get("HF_HOME") else None,
-        ),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lmxd.settings import Flags, Folders, Hub, load, parse_address
+from lmxd.settings import Flags, Folders, load, parse_address
 from schemas.errors import StartupError
 
 
@@ -70,7 +70,6 @@ def test_with_nothing_said(home: Path) -> None:
     assert found.host_name
     assert (found.log_format, found.log_level) == ("text", "info")
     assert (found.allow_host, found.cors) == ((), ())
-    assert found.hub == Hub()
 
 
 def test_variables_and_flags_over_them(home: Path) -> None:
@@ -98,7 +97,6 @@ def test_variables_and_flags_over_them(home: Path) -> None:
     assert (found.log_format, found.log_level) == ("json", "debug")
     assert found.allow_host == ("studio.lan",)
     assert found.cors == ("https://a.example", "https://b.example")
-    assert found.hub == Hub("http://127.0.0.1:9", "hf_secret", Path("/hf"))
     assert "hf_secret" not in repr(found)
     flags = Flags(document="mine.yaml", listen=["0"], log_level="error", cors=["https://c.example"])
     over = load(flags, environ)
