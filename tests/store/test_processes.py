@@ -49,6 +49,7 @@ def outcome(process: subprocess.Popen[str]) -> str:
 
 async def test_a_killed_downloader_goes_on_where_its_bytes_end(hub: Hub, store: Store) -> None:
     files = model_files(4 * 1024)
+    small = [path for path in files if path != WEIGHTS]
     hub.add_repo("org/name", files)
     gate = hub.hold(WEIGHTS, after=3 * CHUNK + 500_000)
     partial = store.cache / "models--org--name/blobs"
@@ -56,6 +57,9 @@ async def test_a_killed_downloader_goes_on_where_its_bytes_end(hub: Hub, store: 
     with downloader(store, hub) as process:
         await gate.arrival()
         await asyncio.to_thread(wait_for_bytes, partial / name, 3 * CHUNK)
+        for path in small:
+            whole = partial / hub.files("org/name")[path].etag
+            await asyncio.to_thread(wait_for_bytes, whole, len(files[path]))
         process.kill()
         process.wait()
     kept = (partial / name).stat().st_size
@@ -64,7 +68,6 @@ async def test_a_killed_downloader_goes_on_where_its_bytes_end(hub: Hub, store: 
     with downloader(store, hub) as process:
         assert await asyncio.to_thread(outcome, process) == "done"
     assert [call.start for call in hub.calls(Place.FILE, WEIGHTS)] == [0, kept]
-    small = [path for path in files if path != WEIGHTS]
     assert all(len(hub.calls(Place.FILE, path)) == 1 for path in small)
     assert await store.phase(REF) is DiskPhase.VERIFIED
     assert await store.content(REF) == files
