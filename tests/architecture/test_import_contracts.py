@@ -100,7 +100,7 @@ PLANTED = (
         "lmxd.http.health -> reconciler.loop.core ",
     ),
     (
-        "Wire shapes",
+        "Wire shapes of clients",
         "lmxd/http/openai.py",
         "import schemas.wire.openai",
         "lmxd.http.openai -> schemas.wire.openai ",
