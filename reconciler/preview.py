@@ -16,6 +16,7 @@ from reconciler.resolve import resolve
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     """What would be planned if it were `at`, an aware instant, on the machine of that name."""
-    effective = resolve(picture.config.accepted, at, picture.observed.demands, host)
-    decided = plan(effective, picture.observed, picture.known, picture.running)
+    config, observed = picture.config, picture.observed
+    effective = resolve(config.accepted, at, observed.demands, host, config.leases)
+    decided = plan(effective, observed, picture.known, picture.running)
     return replace(picture, effective=effective, plan=decided, asked_at=at)

@@ -1,18 +1,19 @@
-"""What holds at an instant: document < hosts < open windows < demand, with defaults applied.
+"""What holds at an instant: document < hosts < open windows < leases < demand.
 
 `resolve` is a pure function of what was accepted and of the instant; the loop calls its two parts
 at every pass and counts a new epoch whenever the result differs from the last one. So a boundary
 that was slept through, a clock that was set and a restart inside a window need no code of their
-own. Leases are a layer that will lie between windows and demand.
+own; leases run out in the same way.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
 from reconciler.overlay import (
     Return,
     for_host,
@@ -30,6 +31,7 @@ from reconciler.state import (
     Effective,
     EffectiveModel,
     FlowLimits,
+    Lease,
     MemoryLimit,
     ModelKey,
     ModelState,
@@ -48,12 +50,18 @@ NOTHING = Effective(generation=0)
 
 
 def resolve(
-    accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand], host: str = ""
+    accepted: Accepted | None,
+    at: datetime,
+    demands: Mapping[ModelKey, Demand],
+    host: str = "",
+    leases: Iterable[Lease] = (),
 ) -> Effective:
-    """What holds at an instant, on the machine of that name, under the demand of requests."""
+    """What holds at an instant, on the machine of that name, under leases and under the demand of
+    requests.
+    """
     if accepted is None:
         return NOTHING
-    return under_demand(of_document(accepted, at, host), demands)
+    return under_demand(of_document(accepted, at, host, leases), demands)
 
 
 def artifacts(accepted: Accepted | None, host: str) -> frozenset[ArtifactRef]:
@@ -71,26 +79,32 @@ def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Ef
     return replace(effective, models=models) if raised else effective
 
 
-def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
-    """What an accepted document says of an instant, before anybody demands anything. The value is
-    the same until `until`.
+def of_document(
+    accepted: Accepted, at: datetime, host: str = "", leases: Iterable[Lease] = ()
+) -> Effective:
+    """What an accepted document says of an instant under leases, before anybody demands anything.
+    The value is the same until `until`.
     """
-    document = for_host(accepted.document, host)
-    windows = open_windows(document, at)
-    of_document, of_models = unsupported(document)
-    plain, document = document, in_windows(document, windows)
+    plain = for_host(accepted.document, host)
+    windows = open_windows(plain, at)
+    found = leased(accepted, leases, at)
+    document = laid(in_windows(plain, windows), found)
+    of_document, of_models = unsupported(laid(plain, found))
     models = tuple(
         _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
         for order, key in enumerate(document.models)
     )
+    models = tuple(_lent(model, found) for model in models)
     resting = [m.key for m in models if m.state in (ModelState.ABSENT, ModelState.DOWNLOADED)]
-    again = served_again(plain, windows, resting, at)
+    again = served_again(plain, windows, [k for k in resting if k not in found.states], at)
+    again |= _after_leases(accepted, plain, found, [k for k in resting if k in found.states])
     models = tuple(
         _ahead(model, again[model.key], plain, at) if model.key in again else model
         for model in models
     )
     turn = next(timeline(plain, at), None)
     changes = [_fetched_from(plain, each) for each in again.values()]
+    changes += [lease.expires_at for lease in found.held]
     changes.append(turn.at if turn is not None else at)
     return Effective(
         generation=accepted.generation,
@@ -108,6 +122,7 @@ def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
         suspended=document.suspend,
         unsupported=of_document,
         windows=windows,
+        leases=found.held,
         turn=turn,
         until=min((change for change in changes if change > at), default=None),
     )
@@ -148,6 +163,38 @@ def _explained(
     if name is None:
         return model
     return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
+
+
+def _lent(model: EffectiveModel, found: Leased) -> EffectiveModel:
+    """The model with the lease that says what its state is, if one does."""
+    lease = found.states.get(model.key)
+    if lease is None:
+        return model
+    return replace(model, window=ABOVE_WINDOWS, because=f"lease/{lease.id}")
+
+
+def _after_leases(
+    accepted: Accepted, plain: DesiredState, found: Leased, keys: Iterable[str]
+) -> dict[str, Return]:
+    """When models that leases keep from being served are served again, as these run out."""
+    back = {key: _after_lease(accepted, plain, found, key) for key in keys}
+    return {key: each for key, each in back.items() if each is not None}
+
+
+def _after_lease(
+    accepted: Accepted, plain: DesiredState, found: Leased, key: str
+) -> Return | None:
+    for end in sorted({lease.expires_at for lease in found.held}):
+        windows = open_windows(plain, end)
+        left = leased(accepted, found.held, end)
+        document = laid(in_windows(plain, windows), left)
+        if key not in document.models:
+            return None
+        if document.resolved(key).state in ("loaded", "on-demand"):
+            return Return(end, None if key in left.states else setter(plain, windows, key))
+        if key not in left.states:
+            return served_again(plain, windows, [key], end).get(key)
+    return None
 
 
 def _ahead(

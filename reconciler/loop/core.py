@@ -42,6 +42,7 @@ from reconciler.state import (
     InstancePhase,
     InstanceUid,
     InstanceView,
+    Lease,
     ModelKey,
     Observed,
     Routes,
@@ -100,7 +101,7 @@ class Core:
     ) -> None:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
-        self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._version = version
@@ -113,7 +114,7 @@ class Core:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config.accepted, at, seen.observed.demands)
+        effective = self._enter(seen.config, at, seen.observed.demands)
         total = budget(effective.memory, seen.observed.host)
         dead = self._file(seen, effective, total)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
@@ -143,26 +144,32 @@ class Core:
             status=self._status,
         )
 
-    def artifacts(self, accepted: Accepted | None) -> frozenset[ArtifactRef]:
-        """The files that a pass has to look at."""
-        return artifacts(accepted, self._host)
+    def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
+        """The files that a pass at that instant has to look at."""
+        leased = self._held(config, at).models if config.leases else ()
+        return artifacts(config.accepted, self._host) | {model.artifact for model in leased}
 
-    def _enter(
-        self, accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand]
-    ) -> Effective:
-        """What holds now; counts an epoch when it is another than before.
+    def _held(self, config: ConfigView, at: datetime) -> Effective:
+        """What document and leases say of an instant, before anybody demands anything.
 
-        The document is resolved again when it is another, when the clock may have changed what it
-        says, and when the clock went back.
+        They are resolved again when they are others, when the clock may have changed what they
+        say, and when the clock went back.
         """
         at = self._latest if timedelta() < self._latest - at < SWAY else at
-        until = self._document[1].until
-        turned = at < self._latest or (until is not None and at >= until)
+        accepted, leases, held = self._document
+        turned = at < self._latest or (held.until is not None and at >= held.until)
         self._latest = at
-        if turned or accepted is not self._document[0]:
-            held = of_document(accepted, at, self._host) if accepted else NOTHING
-            self._document = (accepted, held)
-        effective = under_demand(self._document[1], demands)
+        if turned or config.accepted is not accepted or config.leases != leases:
+            accepted, leases = config.accepted, config.leases
+            held = of_document(accepted, at, self._host, leases) if accepted else NOTHING
+            self._document = (accepted, leases, held)
+        return held
+
+    def _enter(
+        self, config: ConfigView, at: datetime, demands: Mapping[ModelKey, Demand]
+    ) -> Effective:
+        """What holds now; counts an epoch when it is another than before."""
+        effective = under_demand(self._held(config, at), demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])

@@ -108,12 +108,13 @@ class Loop:
         config = ports.documents.view()
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
         taken = tuple(self._outcomes)
+        at = ports.clock.now()
         observed = Observed(
             host=await ports.host.observe(),
-            disk=await ports.files.observe(self._core.artifacts(config.accepted)),
+            disk=await ports.files.observe(self._core.artifacts(config, at)),
             instances=ports.instances.snapshot(),
             demands=ports.traffic.demands(),
-            at=ports.clock.now(),
+            at=at,
         )
         decision = self._core.step(Seen(config, observed, ports.files.credentials(), taken))
         del self._outcomes[: len(taken)]
