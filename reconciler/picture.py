@@ -14,6 +14,7 @@ from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
 from reconciler.knowledge import Knowledge, delete_subject, standing
 from reconciler.state import (
+    ClockStep,
     ConfigView,
     DiskState,
     Effective,
@@ -30,7 +31,8 @@ from reconciler.state import (
 class Picture:
     """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
 
-    `asked_at`: the instant a preview was asked for; None for what the loop decided.
+    `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
+    last jump of the wall clock since the start.
     """
 
     epoch: int
@@ -41,6 +43,7 @@ class Picture:
     known: Knowledge
     running: Mapping[str, Action]
     asked_at: datetime | None = None
+    stepped: ClockStep | None = None
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
@@ -77,10 +80,10 @@ class Picture:
 
     @cached_property
     def _busy(self) -> frozenset[ModelKey]:
-        return frozenset(key for step in self.plan.steps for key in _models(step.action))
+        return frozenset(key for step in self.plan.steps for key in concerned(step.action))
 
 
-def _models(action: Action) -> tuple[ModelKey, ...]:
+def concerned(action: Action) -> tuple[ModelKey, ...]:
     """The models an action concerns."""
     models = getattr(action, "models", None)
     if models is not None:

@@ -287,6 +287,7 @@ class Device:
 class HostView:
     """The machine. `device` is None until the probe answered; `probe_error` says why it failed.
     `set_aside`: state files that could not be read at the start and were begun anew.
+    `memory_free`: bytes that nobody uses, or that can be had at once; None: not known.
     """
 
     memory_total: int
@@ -295,6 +296,15 @@ class HostView:
     device: Device | None
     probe_error: str | None = None
     set_aside: tuple[str, ...] = ()
+    memory_free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock jumped: by how many seconds, negative is back, and what it said then."""
+
+    at: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
