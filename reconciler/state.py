@@ -35,12 +35,41 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """A merge patch that lies over document and windows until just before `expires_at`.
+
+    `patch` is plain JSON values; `manager` who made it.
+    """
+
+    id: str
+    manager: str
+    created_at: datetime
+    expires_at: datetime
+    patch: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldEdit:
+    """A valid text in the file that is not in effect until somebody confirms it.
+
+    `reason` is `Held` (it removes many models at once) or `RolledBackAfterCrash` (the daemon died
+    of it); `message` says what waits and with which command it is let through.
+    """
+
+    sha256: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigView:
     """What the document's owner knows: the last good generation and how the file stands now.
 
     `reason` and `message` explain `valid`; `current` is False while the file on disk differs
-    from the accepted generation. `watching` is False when changes were found that the file
-    watcher missed.
+    from the accepted generation: it is not valid, or `held`. `watching` is False when changes
+    were found that the file watcher missed. `writable` says whether changes over HTTP can be
+    written into the file: Writable, DocumentLocked, FileNotWritable or NotLookedYet. `leases` in the order they were made, which is that in which they win; some
+    of them may have expired, or no longer fit the document, and then have no effect.
     """
 
     path: str
@@ -50,6 +79,11 @@ class ConfigView:
     reason: str
     message: str
     watching: bool = True
+    leases: tuple[Lease, ...] = ()
+    held: HeldEdit | None = None
+    writable: bool = False
+    writable_reason: str = "NotLookedYet"
+    writable_message: str = "whether the file can be written is not known yet"
 
 
 class ModelState(StrEnum):
@@ -161,8 +195,9 @@ class Effective:
     """What holds at an instant. Two equal values are the same epoch.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
-    Beside what holds, and no part of it: the `windows` that are open and the next `turn`, for
-    people; and `until`, the first instant at which the clock alone may give another value.
+    Beside what holds, and no part of it: the `windows` that are open, the `leases` that lie over
+    them and the next `turn`, for people; and `until`, the first instant at which the clock alone
+    may give another value.
     """
 
     generation: int
@@ -175,6 +210,7 @@ class Effective:
     suspended: bool = False
     unsupported: tuple[str, ...] = ()
     windows: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    leases: tuple[Lease, ...] = field(default=(), compare=False, repr=False)
     turn: Turn | None = field(default=None, compare=False, repr=False)
     until: datetime | None = field(default=None, compare=False, repr=False)
 
