@@ -34,7 +34,7 @@ def of_daemon(picture: Picture, before: Mapping[str, Condition]) -> Iterator[Fin
     yield "DiskPressure", *_disk(picture)
     yield "WatcherHealthy", truth(config.watching), *_watcher(config.watching)
     yield "ClockSane", *_clock(picture)
-    yield "ApiWritable", "False", "ReadOnly", "the document is changed by editing its file"
+    yield "ApiWritable", *_writable(picture)
     aside = picture.observed.host.set_aside
     yield "StateIntact", truth(not aside), *_state(aside)
     word = str(effective.suspended).lower()
@@ -44,11 +44,19 @@ def of_daemon(picture: Picture, before: Mapping[str, Condition]) -> Iterator[Fin
 
 def _current(picture: Picture) -> tuple[str, str]:
     config = picture.config
+    if config.held is not None:
+        return config.held.reason, config.held.message
     if config.current:
         return "Current", "the newest file is served"
-    if config.valid:  # it says itself why a valid document does not hold
-        return config.reason, config.message
     return config.reason, "an older generation is served"
+
+
+def _writable(picture: Picture) -> tuple[Truth, str, str]:
+    config = picture.config
+    unknown = config.writable_reason == "NotLookedYet"
+    return (
+        truth(None if unknown else config.writable), config.writable_reason, config.writable_message
+    )  # fmt: skip
 
 
 def _memory(picture: Picture, before: Condition | None) -> tuple[Truth, str, str]:

@@ -22,8 +22,8 @@ from reconciler.actions import (
     Unload,
     Verify,
 )
-from reconciler.picture import concerned
-from reconciler.state import ClockStep, InstanceUid, InstanceView, ModelKey
+from reconciler.picture import ClockStep, concerned
+from reconciler.state import InstanceUid, InstanceView, ModelKey
 from schemas.events import Event
 from schemas.quantities import format_bytes, format_duration
 from schemas.status import Condition, DaemonStatus, ModelStatus
@@ -186,7 +186,7 @@ def _of_model(model: ModelStatus, was: Condition | None, now: Condition) -> Even
             return Event(kind, "NotReady", subject, now.message, data)
         case "Admitted", "False" if another and now.reason != "UnsupportedField":
             return Event("Warning", "NotAdmitted", subject, now.message, data)
-        case ("Stalled" | "Drifted"), "True" if another:
+        case (("Stalled" | "Drifted"), "True") if another:
             return Event("Warning", now.type, subject, now.message, data)
         case "Degraded", "True" if another:
             passing = now.reason.startswith("ServingOld")
@@ -216,9 +216,9 @@ def _of_daemon(was: Condition | None, now: Condition) -> Event | None:
             return Event("Warning", NOT_CURRENT[now.reason], DOCUMENT, now.message, data)
         case "ConfigCurrent", "True" if back:
             return Event("Normal", "ConfigCurrent", DOCUMENT, now.message)
-        case ("MemoryPressure" | "DiskPressure"), "True" if turned:
+        case (("MemoryPressure" | "DiskPressure"), "True") if turned:
             return Event("Warning", now.type, DAEMON, now.message, data)
-        case ("MemoryPressure" | "DiskPressure"), "False" if back and was is not None:
+        case (("MemoryPressure" | "DiskPressure"), "False") if back and was is not None:
             if was.status == "True":
                 return Event("Normal", f"{now.type}Ended", DAEMON, now.message)
         case "StateIntact", "False" if another:
@@ -246,8 +246,7 @@ def _begun(action: Action) -> Iterator[Event]:
     """Starts that take long enough to be worth a word."""
     match action:
         case Download(artifact=artifact, models=models):
-            for model in models:
-                yield Event("Normal", "Downloading", _about(model), f"brings {artifact}")
+            yield from _each(models, "Downloading", f"brings {artifact}")
         case Load(model=model, uid=uid, reserve=reserve):
             message = f"loads {model}, {format_bytes(reserve)} are reserved"
             yield Event("Normal", "Loading", _about(model), message, {"instance": uid})
@@ -257,30 +256,34 @@ def _begun(action: Action) -> Iterator[Event]:
 
 
 def _ended(outcome: Outcome, met: Met) -> Iterator[Event]:
-    action = outcome.action
     if outcome.cancelled:
         return
-    if outcome.error is not None:
-        data: dict[str, object] = {"action": action.key, "reason": outcome.error.reason}
-        for model in concerned(action):
-            message = outcome.error.message
-            yield Event("Warning", "ActionFailed", _about(model), message, data)
+    if outcome.error is None:
+        yield from _done(outcome.action, met)
         return
+    data = {"action": outcome.action.key, "reason": outcome.error.reason}
+    for model in concerned(outcome.action):
+        yield Event("Warning", "ActionFailed", _about(model), outcome.error.message, data)
+
+
+def _done(action: Action, met: Met) -> Iterator[Event]:
     match action:
         case Download(artifact=artifact, models=models):
-            for model in models:
-                yield Event("Normal", "DownloadDone", _about(model), f"{artifact} is on disk")
+            yield from _each(models, "DownloadDone", f"{artifact} is on disk")
         case Verify(artifact=artifact, models=models):
-            for model in models:
-                yield Event("Normal", "Verified", _about(model), f"{artifact} is as it should be")
+            yield from _each(models, "Verified", f"{artifact} is as it should be")
         case Load():
             yield from _loaded(action, met.instances.get(action.uid))
         case Unload(model=model, uid=uid, frees=frees):
             message = f"unloaded, {format_bytes(frees)} are free again"
             yield Event("Normal", "Unloaded", _about(model), message, {"instance": uid})
         case Delete(artifact=artifact, models=models):
-            for model in models:
-                yield Event("Normal", "Deleted", _about(model), f"the files of {artifact} are gone")
+            yield from _each(models, "Deleted", f"the files of {artifact} are gone")
+
+
+def _each(models: tuple[ModelKey, ...], reason: str, message: str) -> Iterator[Event]:
+    for model in models:
+        yield Event("Normal", reason, _about(model), message)
 
 
 def _loaded(load: Load, instance: InstanceView | None) -> Iterator[Event]:

@@ -14,7 +14,6 @@ from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
 from reconciler.knowledge import Knowledge, delete_subject, standing
 from reconciler.state import (
-    ClockStep,
     ConfigView,
     DiskState,
     Effective,
@@ -25,6 +24,14 @@ from reconciler.state import (
     ModelState,
     Observed,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock jumped: by how many seconds, negative is back, and what it said then."""
+
+    at: datetime
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def report(picture: Picture, previous: DaemonStatus | None, about: About) -> Dae
         models=models,
         windows=picture.effective.windows,
         next=_turn(picture.effective.turn),
+        leases=len(picture.effective.leases),
         tzdata=about.tzdata,
     )
 

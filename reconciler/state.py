@@ -336,14 +336,6 @@ class HostView:
 
 
 @dataclass(frozen=True, slots=True)
-class ClockStep:
-    """The wall clock jumped: by how many seconds, negative is back, and what it said then."""
-
-    at: datetime
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Demand:
     """Requests that want a model: how many wait now, and for how long nobody has asked.
 

@@ -30,14 +30,13 @@ from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
 from reconciler.loop.memory import Memory, Remembered
-from reconciler.picture import Picture
+from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.report import About, report
 from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
 from reconciler.state import (
     Accepted,
     ArtifactRef,
-    ClockStep,
     ConfigView,
     Demand,
     Effective,
@@ -54,7 +53,7 @@ from schemas.status import DaemonStatus
 GLANCE = timedelta(seconds=1)
 """How soon to look again while something runs, so that progress can be seen."""
 STEP_S = 5.0
-"""A clock that moves by more than this beside the time that passed was set, or the machine slept."""
+"""A clock that moves by more than this beside the time that passed was set, or stood asleep."""
 SWAY = timedelta(minutes=1)
 """A wall clock that is set back by less does not reopen or reclose a window: it only stands."""
 
