@@ -67,9 +67,10 @@ class ConfigView:
 
     `reason` and `message` explain `valid`; `current` is False while the file on disk differs
     from the accepted generation: it is not valid, or `held`. `watching` is False when changes
-    were found that the file watcher missed. `writable` says whether changes over HTTP can be
-    written into the file: Writable, DocumentLocked, FileNotWritable or NotLookedYet. `leases` in the order they were made, which is that in which they win; some
-    of them may have expired, or no longer fit the document, and then have no effect.
+    were found that the file watcher missed. `leases` in the order they were made, which is that
+    in which they win; some of them may have expired, or no longer fit the document, and then
+    have no effect. `writable` says whether changes over HTTP can be written into the file:
+    Writable, DocumentLocked, FileNotWritable or NotLookedYet.
     """
 
     path: str
