@@ -323,8 +323,7 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class HostView:
     """The machine. `device` is None until the probe answered; `probe_error` says why it failed.
-    `set_aside`: state files that could not be read at the start and were begun anew.
-    `memory_free`: bytes that nobody uses, or that can be had at once; None: not known.
+    `set_aside`: state files that could not be read and began anew. `memory_free`: bytes nobody uses.
     """
 
     memory_total: int
