@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from reconciler.actions import Action, Load, Publish
 from reconciler.picture import Picture
-from reconciler.state import Effective, EffectiveModel, ModelKey
+from reconciler.state import EffectiveModel, ModelKey
 
 __all__ = ["plan_id", "touched", "warnings"]
 
@@ -41,7 +41,6 @@ def warnings(before: Picture, after: Picture, *, changed: bool) -> tuple[str, ..
     """Sentences for whoever asked for the change. `changed`: the document is another one."""
     return (
         *_not_admitted(before, after),
-        *_unsupported(before, after),
         *_without_effect(before, after, changed=changed),
     )
 
@@ -85,19 +84,6 @@ def _not_admitted(before: Picture, after: Picture) -> Iterator[str]:
         was_refused = earlier is not None and earlier.wanted and earlier.admitted is False
         if refused and not was_refused:
             yield f"{key} is not admitted after this: {verdict.message}"
-
-
-def _unsupported(before: Picture, after: Picture) -> Iterator[str]:
-    known = set(_without_support(before.effective))
-    for pointer in _without_support(after.effective):
-        if pointer not in known:
-            yield f"{pointer} is set, and has no effect in this version"
-
-
-def _without_support(effective: Effective) -> Iterator[str]:
-    yield from effective.unsupported
-    for model in effective.models:
-        yield from (f"/models/{model.key}{field}" for field in model.unsupported)
 
 
 def _without_effect(before: Picture, after: Picture, *, changed: bool) -> Iterator[str]:

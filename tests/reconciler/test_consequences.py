@@ -63,19 +63,6 @@ def test_a_name_that_moves_touches_what_it_leads_to() -> None:
     assert consequences.touched(names, after) == {"day"}
 
 
-def test_fields_without_effect_are_warned_of_when_they_are_set() -> None:
-    here = settled(day=6, night=3)
-    odd = entry("day", predict=True)
-    before, after = candidate(here, day=odd, night=entry("night", "downloaded"))
-    assert "/models/day/predict is set, and has no effect in this version" in (
-        consequences.warnings(before, after, changed=True)
-    )
-    edit(here, day=odd, night=entry("night", "downloaded"))
-    here.settle()
-    before, after = candidate(here, day=odd, night=entry("night"))
-    assert consequences.warnings(before, after, changed=True) == ()
-
-
 def test_a_change_for_later_says_that_nothing_changes_now_and_when_it_does() -> None:
     here = shop()
     before = here.settle().picture
