@@ -77,7 +77,7 @@ class Leases:
     def proposed(
         self, patch: Mapping[str, object], ttl_s: float, manager: str, accepted: Accepted
     ) -> Lease:
-        """The lease that `add` would make now, kept nowhere. Raises like `add`."""
+        """The lease that `add` would make now, under the id `l-new`. Raises like `add`."""
         at, leases = self._now(), self.all()
         if len(leases) >= MOST:
             raise RequestError(
@@ -85,8 +85,7 @@ class Leases:
                 f"there are {len(leases)} leases, and at most {MOST} are kept",
                 hint="end some of them, or extend one instead of making another",
             )
-        taken = {lease.id for lease in leases}
-        lease = Lease(_fresh(taken), manager, at, _end(at, ttl_s), patch)
+        lease = Lease("l-new", manager, at, _end(at, ttl_s), patch)
         for void, error in leased(accepted, (*leases, lease), at).void:
             if void is lease:
                 raise error
@@ -103,6 +102,7 @@ class Leases:
         async with self._lock:
             newest = max(accepted, self._accepted or accepted, key=lambda each: each.generation)
             lease = self.proposed(patch, ttl_s, manager, newest)
+            lease = replace(lease, id=_fresh({each.id for each in self.all()}))
             await self._keep((*self.all(), lease))
         paths = [pointer(path) for path in setting(patch)]
         what = f"{_named(lease)} holds for {format_duration(ttl_s)}"
