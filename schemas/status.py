@@ -69,6 +69,7 @@ Summary = Literal[
     "Draining",
     "Waiting",
     "Idle",
+    "Standby",
     "Downloaded",
     "Absent",
     "Suspended",
