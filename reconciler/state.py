@@ -49,13 +49,28 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldEdit:
+    """A valid text in the file that is not in effect until somebody confirms it.
+
+    `reason` is `Held` (it removes many models at once) or `RolledBackAfterCrash` (the daemon died
+    of it); `message` says what waits and with which command it is let through.
+    """
+
+    sha256: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigView:
     """What the document's owner knows: the last good generation and how the file stands now.
 
     `reason` and `message` explain `valid`; `current` is False while the file on disk differs
-    from the accepted generation. `watching` is False when changes were found that the file
-    watcher missed. `leases` in the order they were made, which is that in which they win; some
-    of them may have expired, or no longer fit the document, and then have no effect.
+    from the accepted generation: it is not valid, or `held`. `watching` is False when changes
+    were found that the file watcher missed. `leases` in the order they were made, which is that
+    in which they win; some of them may have expired, or no longer fit the document, and then
+    have no effect. `writable` says whether changes over HTTP can be written into the file:
+    Writable, DocumentLocked, FileNotWritable or NotLookedYet.
     """
 
     path: str
@@ -66,6 +81,10 @@ class ConfigView:
     message: str
     watching: bool = True
     leases: tuple[Lease, ...] = ()
+    held: HeldEdit | None = None
+    writable: bool = False
+    writable_reason: str = "NotLookedYet"
+    writable_message: str = "whether the file can be written is not known yet"
 
 
 class ModelState(StrEnum):
