@@ -133,7 +133,7 @@ def _loaded(
     if current is not None:
         return "True", *_resident(model, current)
     ahead = picture.ready(model.key)
-    if ahead is not None and model.spare is Spare.PREWARM:
+    if ahead is not None and model.spare is not None:
         return "True", "Prewarmed", f"instance {ahead.uid} is loaded ahead of its window"
     if picture.loading(model.key) is not None:
         return "False", "Loading", "the worker is loading it"

@@ -44,7 +44,7 @@ class Wish:
 
     @property
     def ahead(self) -> bool:
-        """Loaded ahead of its window: it answers nobody yet, and nothing that serves goes for it."""
+        """Loaded ahead of its window: it answers nobody yet, and displaces nobody who does."""
         return self.model.spare is Spare.PREWARM
 
 
@@ -53,7 +53,8 @@ class Lane:
     """Builds the steps of one plan. Instances are looked at in the order they were started.
 
     held: models that answer for a name whose own is on its way. lasting: models whose instances
-    stay while there is room. lazy: those of them that nobody waits for. suspended: models whose instances are left as they are.
+    stay while there is room. spare: why models may be in spare memory. suspended: models whose
+    instances are left as they are.
     """
 
     total: int
@@ -62,7 +63,7 @@ class Lane:
     drains: Mapping[ModelKey, float]
     held: frozenset[ModelKey]
     lasting: frozenset[ModelKey]
-    lazy: frozenset[ModelKey]
+    spare: Mapping[ModelKey, Spare]
     suspended: frozenset[ModelKey]
     running: Mapping[str, Action]
     serial: int
@@ -137,6 +138,8 @@ class Lane:
                 self._going.append((f"load:{instance.uid}", accounted(instance)))
             case InstancePhase.READY if instance.in_flight:
                 self._retire(instance, ())  # another was promoted over it: its claims may end
+            case InstancePhase.READY if self._bridged(instance):
+                self._leaving.append(instance)
             case InstancePhase.READY | InstancePhase.DRAINED | InstancePhase.STOPPING:
                 self._unload(instance, ())
             case InstancePhase.DRAINING:
@@ -145,6 +148,14 @@ class Lane:
                 self._leaving.append(instance)
             case InstancePhase.DEAD:
                 pass
+
+    def _bridged(self, instance: InstanceView) -> bool:
+        """Whether what was loaded ahead stays for the window that opens soon: because loads turned
+        out to be quicker, it was early.
+        """
+        others = (o for o in self.instances if o.key == instance.key and o.uid != instance.uid)
+        alone = all(other.phase not in LOADED for other in others)
+        return alone and self.spare.get(instance.key) is Spare.BRIDGE
 
     def _retire_useless(self, wished: frozenset[ModelKey]) -> None:
         """Let go at once of what nobody needs, so that its memory is taken before any other's; and
@@ -209,8 +220,14 @@ class Lane:
         newcomer, leaving = wish.model.key, list(self._leaving)
         if wish.ahead:
             idle = [i for i in leaving if not i.in_flight and i.key not in self.held]
-            leaving = [i for i in idle if i.key in self.lazy]
-        leaving.sort(key=lambda i: (i.key != newcomer, i.key in self.held, i.key not in self.lazy))
+            leaving = [i for i in idle if self.spare.get(i.key) is Spare.LAZY]
+        leaving.sort(
+            key=lambda i: (
+                i.key != newcomer,
+                i.key in self.held,
+                self.spare.get(i.key) is not Spare.LAZY,
+            )
+        )
         return leaving
 
     def _promote(self, key: ModelKey, uid: InstanceUid, after: tuple[str, ...]) -> str:

@@ -170,8 +170,9 @@ class Core:
         edited = accepted is not self._document[0]
         if edited:
             self._variants = variants(accepted, self._host)
+        took = loads(self._variants, observed.disk, self._memory.kept.ledger)
         before = self._loads
-        self._loads = loads(self._variants, observed.disk, self._memory.kept.ledger)
+        self._loads = took if turned or edited else took.or_longer(before)
         if turned or edited or self._loads != before:
             held = of_document(accepted, at, self._host, self._loads) if accepted else NOTHING
             self._document = (accepted, held)
