@@ -14,17 +14,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.hours import by_the_clock
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from reconciler.overlay import for_host, in_windows, open_windows, setter, timeline
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     Demand,
-    DiskLimits,
     Effective,
     EffectiveModel,
-    FlowLimits,
-    MemoryLimit,
     ModelKey,
     ModelState,
     ServingDefaults,

@@ -49,8 +49,7 @@ def test_a_valid_document_is_summed_up(here: Path, capsys: pytest.CaptureFixture
         "desired-state.yaml is valid: 2 models (1 loaded, 1 on-demand), 1 alias, 1 schedule\n"
     )
     assert (
-        "warning: /models/big/tokenizer is accepted and has no effect in this version"
-        in said.err
+        "warning: /models/big/tokenizer is accepted and has no effect in this version" in said.err
     )
 
 
