@@ -62,7 +62,8 @@ SWAY = timedelta(minutes=1)
 class Seen:
     """What one pass saw, and which actions ended since the last.
 
-    retry: models whose failures are to be forgotten. stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    retry: models whose failures are to be forgotten.
     """
 
     config: ConfigView
