@@ -28,7 +28,7 @@ from reconciler.actions import (
 from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
-from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
+from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
@@ -70,6 +70,7 @@ class Seen:
     """What one pass saw, and which actions ended since the last.
 
     stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    retry: models whose failures are to be forgotten.
     """
 
     config: ConfigView
@@ -77,6 +78,7 @@ class Seen:
     credentials: str
     outcomes: tuple[Outcome, ...] = ()
     stepped_s: float = 0.0
+    retry: frozenset[ModelKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,9 @@ class Core:
         effective = self._enter(seen.config.accepted, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
+        for model in effective.models:
+            if model.key in seen.retry:
+                memory.pardon(subjects_of(model))
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -297,9 +302,7 @@ class Core:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
         for model in effective.models:
-            subjects.add(download_subject(model.artifact))
-            subjects.add(delete_subject(model.artifact))
-            subjects.add(load_subject(model.key))
+            subjects.update(subjects_of(model))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects
