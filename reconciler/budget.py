@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.actions import Need
+from reconciler.limits import MemoryLimit
 from reconciler.state import (
     Device,
     DiskState,
@@ -18,7 +19,6 @@ from reconciler.state import (
     HostView,
     InstancePhase,
     InstanceView,
-    MemoryLimit,
     ModelKey,
 )
 from schemas.quantities import format_bytes

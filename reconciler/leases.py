@@ -42,6 +42,10 @@ class Leased:
     states: Mapping[str, Lease] = field(default_factory=dict)
     void: tuple[tuple[Lease, DocumentError], ...] = ()
 
+    def sets(self, key: str, field: str) -> bool:
+        """Does a lease set or remove this field of a model."""
+        return any(field in _fields(lease, key) for lease in self.held)
+
 
 def leased(accepted: Accepted, leases: Iterable[Lease], at: datetime) -> Leased:
     """The document under those leases that have not expired at an instant."""
@@ -128,9 +132,16 @@ _REST = 'write {"state": "downloaded"} to have it unloaded for a time'
 def _stated(lease: Lease, known: Mapping[str, object]) -> Iterator[str]:
     """Keys of models whose state the lease says, or which it brings."""
     models = lease.patch.get("models")
-    for key, fields in models.items() if isinstance(models, Mapping) else ():
-        if isinstance(fields, Mapping) and ("state" in fields or key not in known):
+    for key in models if isinstance(models, Mapping) else ():
+        if "state" in _fields(lease, key) or key not in known:
             yield key
+
+
+def _fields(lease: Lease, key: str) -> Mapping[str, object]:
+    """What a lease says of a model."""
+    models = lease.patch.get("models")
+    fields = models.get(key) if isinstance(models, Mapping) else None
+    return fields if isinstance(fields, Mapping) else {}
 
 
 def _record(below: S, above: Strict, patch: Mapping[str, object]) -> S:

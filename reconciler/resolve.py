@@ -9,35 +9,35 @@ own; leases run out in the same way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from reconciler.hours import RESTING, by_the_clock
 from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from reconciler.overlay import (
-    Return,
+    SERVED,
+    Coming,
+    coming,
     for_host,
     in_windows,
     open_windows,
-    served_again,
     setter,
     timeline,
 )
+from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     Demand,
-    DiskLimits,
     Effective,
     EffectiveModel,
-    FlowLimits,
     Lease,
-    MemoryLimit,
     ModelKey,
     ModelState,
     ServingDefaults,
 )
-from reconciler.timetable import HORIZON
 from schemas.alias import alias_targets
 from schemas.desired import DesiredState
 from schemas.inference import Sampling
@@ -54,6 +54,7 @@ def resolve(
     at: datetime,
     demands: Mapping[ModelKey, Demand],
     host: str = "",
+    loads: Loads = NOTHING_KNOWN,
     leases: Iterable[Lease] = (),
 ) -> Effective:
     """What holds at an instant, on the machine of that name, under leases and under the demand of
@@ -61,15 +62,24 @@ def resolve(
     """
     if accepted is None:
         return NOTHING
-    return under_demand(of_document(accepted, at, host, leases), demands)
+    return under_demand(of_document(accepted, at, host, loads, leases), demands)
 
 
-def artifacts(accepted: Accepted | None, host: str) -> frozenset[ArtifactRef]:
-    """The files the document names on that machine; no window changes them."""
+def artifacts(
+    accepted: Accepted | None, host: str, leases: Collection[Lease], at: datetime
+) -> frozenset[ArtifactRef]:
+    """The files that the document names on that machine, and those that leases have instead at an
+    instant; no window changes them.
+    """
     if accepted is None:
         return frozenset()
-    document = for_host(accepted.document, host)
-    return frozenset(ArtifactRef(*document.resolved(key).artifact) for key in document.models)
+    plain = for_host(accepted.document, host)
+    documents = (plain, laid(plain, leased(accepted, leases, at))) if leases else (plain,)
+    return frozenset(
+        ArtifactRef(*document.resolved(key).artifact)
+        for document in documents
+        for key in document.models
+    )
 
 
 def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
@@ -79,36 +89,45 @@ def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Ef
     return replace(effective, models=models) if raised else effective
 
 
+def variants(accepted: Accepted | None, host: str) -> tuple[EffectiveModel, ...]:
+    """The models that windows load, in every form they then have: how long loads of these take is
+    what `of_document` reckons with.
+    """
+    if accepted is None:
+        return ()
+    document = for_host(accepted.document, host)
+    return tuple(
+        replace(_model(0, key, document.resolved(key), ()), context=context)
+        for key, context in contexts(document)
+    )
+
+
 def of_document(
-    accepted: Accepted, at: datetime, host: str = "", leases: Iterable[Lease] = ()
+    accepted: Accepted,
+    at: datetime,
+    host: str = "",
+    loads: Loads = NOTHING_KNOWN,
+    leases: Iterable[Lease] = (),
 ) -> Effective:
     """What an accepted document says of an instant under leases, before anybody demands anything.
-    The value is the same until `until`.
+    The value is the same until `until`, while loads take as long as that.
     """
     plain = for_host(accepted.document, host)
-    windows = open_windows(plain, at)
-    found = leased(accepted, leases, at)
+    windows, found = open_windows(plain, at), leased(accepted, leases, at)
     document = laid(in_windows(plain, windows), found)
     of_document, of_models = unsupported(laid(plain, found))
     models = tuple(
         _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
         for order, key in enumerate(document.models)
     )
-    models = tuple(_lent(model, found) for model in models)
-    resting = [m.key for m in models if m.state in (ModelState.ABSENT, ModelState.DOWNLOADED)]
-    again = served_again(plain, windows, [k for k in resting if k not in found.states], at)
-    again |= _after_leases(accepted, plain, found, [k for k in resting if k in found.states])
-    models = tuple(
-        _ahead(model, again[model.key], plain, at) if model.key in again else model
-        for model in models
-    )
+    hours = by_the_clock(plain, windows, models, loads, at, found.states)
     turn = next(timeline(plain, at), None)
-    changes = [_fetched_from(plain, each) for each in again.values()]
-    changes += [lease.expires_at for lease in found.held]
-    changes.append(turn.at if turn is not None else at)
+    changes = [*hours.changes, *(lease.expires_at for lease in found.held)]
+    if turn is not None:
+        changes.append(turn.at)
     return Effective(
         generation=accepted.generation,
-        models=models,
+        models=tuple(_lent(model, document, found, accepted, host) for model in hours.models),
         aliases=_aliases(document),
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
@@ -124,7 +143,7 @@ def of_document(
         windows=windows,
         leases=found.held,
         turn=turn,
-        until=min((change for change in changes if change > at), default=None),
+        until=min(changes, default=None),
     )
 
 
@@ -165,53 +184,34 @@ def _explained(
     return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
 
 
-def _lent(model: EffectiveModel, found: Leased) -> EffectiveModel:
-    """The model with the lease that says what its state is, if one does."""
+def _lent(
+    model: EffectiveModel, document: DesiredState, found: Leased, accepted: Accepted, host: str
+) -> EffectiveModel:
+    """The model as leases have it: by whom its state is set, and when it is served again."""
+    if found.sets(model.key, "context"):  # what a window is to have is not loaded ahead of it
+        model = replace(model, context=document.resolved(model.key).context)
     lease = found.states.get(model.key)
     if lease is None:
         return model
-    return replace(model, window=ABOVE_WINDOWS, because=f"lease/{lease.id}")
+    again = _after_leases(model.key, found, accepted, host) if model.state in RESTING else None
+    because = f"lease/{lease.id}"
+    return replace(model, window=ABOVE_WINDOWS, because=because, served_at=again)
 
 
-def _after_leases(
-    accepted: Accepted, plain: DesiredState, found: Leased, keys: Iterable[str]
-) -> dict[str, Return]:
-    """When models that leases keep from being served are served again, as these run out."""
-    back = {key: _after_lease(accepted, plain, found, key) for key in keys}
-    return {key: each for key, each in back.items() if each is not None}
-
-
-def _after_lease(
-    accepted: Accepted, plain: DesiredState, found: Leased, key: str
-) -> Return | None:
+def _after_leases(key: str, found: Leased, accepted: Accepted, host: str) -> datetime | None:
+    """When a model that a lease keeps from being served is served again, as leases run out."""
+    plain = for_host(accepted.document, host)
     for end in sorted({lease.expires_at for lease in found.held}):
-        windows = open_windows(plain, end)
-        left = leased(accepted, found.held, end)
+        windows, left = open_windows(plain, end), leased(accepted, found.held, end)
         document = laid(in_windows(plain, windows), left)
         if key not in document.models:
             return None
-        if document.resolved(key).state in ("loaded", "on-demand"):
-            return Return(end, None if key in left.states else setter(plain, windows, key))
+        if document.resolved(key).state in SERVED:
+            return end
         if key not in left.states:
-            return served_again(plain, windows, [key], end).get(key)
+            served = coming(plain, windows, [key], end).get(key, Coming()).served
+            return served.at if served is not None else None
     return None
-
-
-def _ahead(
-    model: EffectiveModel, back: Return, document: DesiredState, at: datetime
-) -> EffectiveModel:
-    """A model that comes back: it is said when, and its files are there in time."""
-    model = replace(model, served_at=back.at)
-    if model.state is not ModelState.ABSENT or at < _fetched_from(document, back):
-        return model
-    because = f"schedule/{back.window}" if back.window else "document"
-    return replace(model, state=ModelState.DOWNLOADED, because=because)
-
-
-def _fetched_from(document: DesiredState, back: Return) -> datetime:
-    """From when on the files of a model that comes back are to be on disk."""
-    prefetch = document.schedules[back.window].prefetch if back.window else 0
-    return back.at - min(timedelta(seconds=min(prefetch, 1e9)), HORIZON)
 
 
 def _serving(model: Model) -> ServingDefaults:
@@ -236,7 +236,9 @@ def _demanded(model: EffectiveModel, demand: Demand | None) -> EffectiveModel:
     if model.state is not ModelState.ON_DEMAND or demand is None:
         return model
     used = demand.waiting > 0 or demand.quiet_s <= 0
-    return replace(model, demanded=True) if used or demand.quiet_s < model.keep_alive_s else model
+    if used or demand.quiet_s < model.keep_alive_s:
+        return replace(model, demanded=True, spare=None)
+    return model
 
 
 def _aliases(document: DesiredState) -> dict[str, tuple[ModelKey, ...]]:

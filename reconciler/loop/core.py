@@ -6,7 +6,7 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,18 +28,26 @@ from reconciler.actions import (
 from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
-from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
+from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
+from reconciler.prewarm import NOTHING_KNOWN, loads
 from reconciler.report import About, report
-from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
+from reconciler.resolve import (
+    NOTHING,
+    artifacts,
+    fingerprint,
+    of_document,
+    under_demand,
+    variants,
+)
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     ConfigView,
-    Demand,
     Effective,
+    EffectiveModel,
     InstancePhase,
     InstanceUid,
     InstanceView,
@@ -64,6 +72,7 @@ class Seen:
     """What one pass saw, and which actions ended since the last.
 
     stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    retry: models whose failures are to be forgotten.
     """
 
     config: ConfigView
@@ -71,6 +80,7 @@ class Seen:
     credentials: str
     outcomes: tuple[Outcome, ...] = ()
     stepped_s: float = 0.0
+    retry: frozenset[ModelKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,8 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
+        self._variants: tuple[EffectiveModel, ...] = ()
+        self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
@@ -124,9 +136,12 @@ class Core:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config, at, seen.observed.demands)
+        effective = self._enter(seen.config, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
+        for model in effective.models:
+            if model.key in seen.retry:
+                memory.pardon(subjects_of(model))
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -157,30 +172,35 @@ class Core:
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
         """The files that a pass at that instant has to look at."""
-        leased = self._held(config, at).models if config.leases else ()
-        return artifacts(config.accepted, self._host) | {model.artifact for model in leased}
+        return artifacts(config.accepted, self._host, config.leases, self._steady(at))
 
-    def _held(self, config: ConfigView, at: datetime) -> Effective:
-        """What document and leases say of an instant, before anybody demands anything.
+    def _steady(self, at: datetime) -> datetime:
+        """The instant to go by when the clock says `at`."""
+        return self._latest if timedelta() < self._latest - at < SWAY else at
 
-        They are resolved again when they are others, when the clock may have changed what they
-        say, and when the clock went back.
+    def _enter(self, config: ConfigView, observed: Observed) -> Effective:
+        """What holds now; counts an epoch when it is another than before.
+
+        Document and leases are resolved again when they are others, when the clock may have
+        changed what they say, when it went back, and when loads ahead of windows take another time.
         """
-        at = self._latest if timedelta() < self._latest - at < SWAY else at
-        accepted, leases, held = self._document
+        at, accepted = self._steady(observed.at), config.accepted
+        before, leases, held = self._document
         turned = at < self._latest or (held.until is not None and at >= held.until)
         self._latest = at
-        if turned or config.accepted is not accepted or config.leases != leases:
-            accepted, leases = config.accepted, config.leases
-            held = of_document(accepted, at, self._host, leases) if accepted else NOTHING
+        edited = accepted is not before or config.leases != leases
+        if edited:
+            self._variants = variants(accepted, self._host)
+        took = loads(self._variants, observed.disk, self._memory.kept.ledger)
+        reckoned = self._loads
+        self._loads = took if turned or edited else took.or_longer(reckoned)
+        if turned or edited or self._loads != reckoned:
+            leases = config.leases
+            held = (
+                of_document(accepted, at, self._host, self._loads, leases) if accepted else NOTHING
+            )
             self._document = (accepted, leases, held)
-        return held
-
-    def _enter(
-        self, config: ConfigView, at: datetime, demands: Mapping[ModelKey, Demand]
-    ) -> Effective:
-        """What holds now; counts an epoch when it is another than before."""
-        effective = under_demand(self._held(config, at), demands)
+        effective = under_demand(held, observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
@@ -290,9 +310,7 @@ class Core:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
         for model in effective.models:
-            subjects.add(download_subject(model.artifact))
-            subjects.add(delete_subject(model.artifact))
-            subjects.add(load_subject(model.key))
+            subjects.update(subjects_of(model))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects

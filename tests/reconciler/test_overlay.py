@@ -121,7 +121,7 @@ def test_entries_of_hosts_apply_by_name_the_longer_pattern_last_and_below_window
     found = held(NOON, {"night": NIGHT}, "studio-1", hosts=hosts)
     assert (model(found, "day").context, model(found, "day").state) == (2048, "on-demand")
     assert (found.downloads, found.aliases["auto"]) == (5, ("night",))
-    assert "hf:org/day@abc" in map(str, artifacts(accepted({}, hosts=hosts), "studio-1"))
+    assert "hf:org/day@abc" in map(str, artifacts(accepted({}, hosts=hosts), "studio-1", (), NOON))
     assert model(held(MIDNIGHT, {"night": NIGHT}, "studio-1", hosts=hosts), "day").state == (
         "downloaded"
     )
@@ -160,10 +160,10 @@ def test_the_timeline_is_what_looking_at_each_instant_gives() -> None:
 
 
 @pytest.mark.parametrize("hours", [0, 9.99, 10, 17.99, 18, 200])
-def test_the_value_holds_until_its_turn(hours: float) -> None:
+def test_the_value_holds_until_its_end(hours: float) -> None:
     at = NOON + hours * HOUR
     found = held(at, {"night": NIGHT})
-    assert found.turn is not None
-    before = found.turn.at - timedelta(microseconds=1)
+    assert found.until is not None
+    before = found.until - timedelta(microseconds=1)
     assert held(before, {"night": NIGHT}) == found
-    assert held(found.turn.at, {"night": NIGHT}) != found
+    assert held(found.until, {"night": NIGHT}) != found
