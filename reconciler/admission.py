@@ -130,11 +130,10 @@ class Room:
 
     def _holders(self, *, priced: bool) -> str:
         """Who has it, the first ones by name."""
-        size = (lambda each: f" {format_bytes(each)}") if priced else (lambda _: "")
-        kept = [f"{each.key} (suspended){size(each.size)}" for each in self._kept]
+        kept = [f"{each.key} (suspended){_price(each.size, shown=priced)}" for each in self._kept]
         taken = [c for c in self._taken if c.need.total or not priced]
         named = [
-            f"{c.model.key} (priority {c.model.priority}){size(c.need.total)}"
+            f"{c.model.key} (priority {c.model.priority}){_price(c.need.total, shown=priced)}"
             for c in taken[:NAMED]
         ]
         more = [f"{len(taken) - NAMED} more"] if len(taken) > NAMED else []
@@ -166,10 +165,16 @@ def select(
             continue
         room.take(candidate)
         if candidate.need.basis == "unknown":
-            admission = Admission(True, "EstimateUnknown", "its size is known once its file list is")
+            admission = Admission(
+                True, "EstimateUnknown", "its size is known once its file list is"
+            )
         else:
             size = format_bytes(candidate.need.total)
             message = f"needs {size} of {format_bytes(total)}"
             admission = Admission(True, "WithinBudget", message)
         result[candidate.model.key] = admission
     return result
+
+
+def _price(size: int, *, shown: bool) -> str:
+    return f" {format_bytes(size)}" if shown else ""

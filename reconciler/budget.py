@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.actions import Need
+from reconciler.limits import MemoryLimit
 from reconciler.state import (
     Device,
     DiskState,
@@ -13,9 +14,8 @@ from reconciler.state import (
     HostView,
     InstancePhase,
     InstanceView,
-    MemoryLimit,
-    ModelKey,
 )
+
 MIB = 1024 * 1024
 ROUND = 64 * MIB
 KEEP = 5

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record, failure_key
 from reconciler.budget import Ledger, context_of
+from reconciler.limits import DiskLimits
 from reconciler.state import (
     ArtifactRef,
-    DiskLimits,
     DiskPhase,
     DiskState,
     EffectiveModel,

@@ -49,8 +49,9 @@ class _Exit:
 class Lane:
     """Builds the steps of one plan. Instances are looked at in the order they were started.
 
-    places: most instances at once. held: models that answer for a name whose own is on its way. lasting: models that only a
-    change can help. suspended: models whose instances are left as they are.
+    places: most instances at once. held: models that answer for a name whose own is on its way.
+    lasting: models that only a change can help. suspended: models whose instances are left as
+    they are.
     """
 
     total: int

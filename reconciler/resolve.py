@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from reconciler.overlay import (
     Return,
     for_host,
@@ -26,11 +27,8 @@ from reconciler.state import (
     Accepted,
     ArtifactRef,
     Demand,
-    DiskLimits,
     Effective,
     EffectiveModel,
-    FlowLimits,
-    MemoryLimit,
     ModelKey,
     ModelState,
     ServingDefaults,

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -164,32 +165,6 @@ class Turn:
     zone: str
     opens: tuple[str, ...]
     closes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FlowLimits:
-    """Bounds on requests: waiting ones in the whole daemon, longest wait, longest generation."""
-
-    queue: int = 256
-    wait_s: float = 120.0
-    request_s: float = 1800.0
-    body: int = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryLimit:
-    """`limits.memory`: a share of what the machine has (0..1], or a size; exactly one is set."""
-
-    share: float | None = 0.9
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiskLimits:
-    """What lmxd's own files may take at most, and what must stay free on their volume."""
-
-    own: int | None = None
-    free: int = 0
 
 
 @dataclass(frozen=True, slots=True)

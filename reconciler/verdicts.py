@@ -26,7 +26,6 @@ from reconciler.state import (
     ModelState,
     Observed,
 )
-from schemas.quantities import format_bytes
 
 ENGINES = ("auto", "mlx")
 TASKS = ("auto", "chat")

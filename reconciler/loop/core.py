@@ -224,9 +224,7 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(
-        self, decided: Plan, effective: Effective, observed: Observed
-    ) -> Iterator[Action]:
+    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
         """What may start now: transfers up to their number, one in the memory lane, all drains."""
         transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
         lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())

@@ -12,7 +12,14 @@ from reconciler import budget
 from reconciler.actions import Need
 from reconciler.admission import Admission, Candidate, Kept, select
 from reconciler.budget import MIB, Ledger, Measurement
-from reconciler.state import Device, DiskState, HostView, InstancePhase, MemoryLimit, ModelKey
+from reconciler.limits import MemoryLimit
+from reconciler.state import (
+    Device,
+    DiskState,
+    HostView,
+    InstancePhase,
+    ModelKey,
+)
 from reconciler.verdicts import rank
 from tests.reconciler.build import GIB, OVERHEAD, instance, model, observed, verified
 
