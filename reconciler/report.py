@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from reconciler import conditions
 from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
+from reconciler.daemon_conditions import of_daemon
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, EffectiveModel, InstanceView, ModelKey, ModelState
+from reconciler.state import (
+    DiskPhase,
+    EffectiveModel,
+    InstanceView,
+    ModelKey,
+    ModelState,
+    Turn,
+)
 from schemas.status import (
     Condition,
     DaemonStatus,
@@ -23,12 +32,22 @@ from schemas.status import (
     ServingStatus,
     Summary,
     TargetStatus,
+    TurnStatus,
 )
 
 
-def report(
-    picture: Picture, previous: DaemonStatus | None, version: str, state_id: str
-) -> DaemonStatus:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a daemon says of itself: its version, the name of its memory, and the version of the
+    database of time zones that it reads ("" where that is not known).
+    """
+
+    version: str
+    state_id: str
+    tzdata: str = ""
+
+
+def report(picture: Picture, previous: DaemonStatus | None, about: About) -> DaemonStatus:
     """The status after a pass. `previous` gives the transition times of unchanged conditions."""
     now = conditions.instant(picture.observed.at)
     earlier = {model.key: model for model in previous.models} if previous else {}
@@ -38,14 +57,14 @@ def report(
     before = _by_type(previous.conditions if previous else ())
     accepted = picture.config.accepted
     return DaemonStatus(
-        version=version,
-        state_id=state_id,
+        version=about.version,
+        state_id=about.state_id,
         document=picture.config.path,
         generation=accepted.generation if accepted else 0,
         epoch=picture.epoch,
         summary=_whole(picture, models),
         conditions=conditions.stamp(
-            conditions.of_daemon(picture),
+            of_daemon(picture, before),
             before,
             picture.effective.generation,
             picture.epoch,
@@ -53,7 +72,18 @@ def report(
         ),
         machine=_machine(picture),
         models=models,
+        windows=picture.effective.windows,
+        next=_turn(picture.effective.turn),
+        leases=len(picture.effective.leases),
+        tzdata=about.tzdata,
     )
+
+
+def _turn(turn: Turn | None) -> TurnStatus | None:
+    if turn is None:
+        return None
+    at = conditions.instant(turn.at)
+    return TurnStatus(at, conditions.wall(turn.at, turn.zone), turn.opens, turn.closes)
 
 
 def _by_type(items: tuple[Condition, ...]) -> Mapping[str, Condition]:

@@ -173,9 +173,8 @@ class Effective:
     once, None for as many as fit.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
-    Beside what holds, and no part of it: the `windows` that are open, the `leases` that lie over
-    them and the next `turn`, for people; and `until`, the first instant at which the clock alone
-    may give another value.
+    Beside what holds, and no part of it: open `windows`, `leases` over them, the next `turn`, for
+    people; and `until`, the first instant at which the clock alone may give another value.
     """
 
     generation: int
@@ -301,7 +300,7 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class HostView:
     """The machine. `device` is None until the probe answered; `probe_error` says why it failed.
-    `set_aside`: state files that could not be read at the start and were begun anew.
+    `set_aside`: state files that began anew, as they were unreadable. `memory_free`: unused bytes.
     """
 
     memory_total: int
@@ -310,6 +309,7 @@ class HostView:
     device: Device | None
     probe_error: str | None = None
     set_aside: tuple[str, ...] = ()
+    memory_free: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

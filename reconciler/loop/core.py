@@ -27,11 +27,12 @@ from reconciler.actions import (
 )
 from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
+from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
 from reconciler.loop.memory import Memory, Remembered
-from reconciler.picture import Picture
+from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
-from reconciler.report import report
+from reconciler.report import About, report
 from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
 from reconciler.state import (
     Accepted,
@@ -46,30 +47,37 @@ from reconciler.state import (
     Observed,
     Routes,
 )
+from schemas.events import Event
 from schemas.status import DaemonStatus
 
 GLANCE = timedelta(seconds=1)
 """How soon to look again while something runs, so that progress can be seen."""
+STEP_S = 5.0
+"""A clock that moves by more than this beside the time that passed was set, or stood asleep."""
 SWAY = timedelta(minutes=1)
 """A wall clock that is set back by less does not reopen or reclose a window: it only stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one pass saw, and which actions ended since the last."""
+    """What one pass saw, and which actions ended since the last.
+
+    stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    """
 
     config: ConfigView
     observed: Observed
     credentials: str
     outcomes: tuple[Outcome, ...] = ()
+    stepped_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do after a pass: remember first, then publish, then act.
+    """What to do after a pass: remember first, then publish, then act, then tell.
 
     cancel: keys of running actions. forget: dead instances that have been filed. wake_at: when to
-    look again at the latest, None for the resync interval.
+    look again at the latest, None for the resync interval. events: what happened.
     """
 
     remembered: Remembered
@@ -81,6 +89,7 @@ class Decision:
     wake_at: datetime | None
     picture: Picture
     status: DaemonStatus
+    events: tuple[Event, ...]
 
 
 class Core:
@@ -97,17 +106,18 @@ class Core:
         state_id: str,
         software: str = "",
         host: str = "",
+        tzdata: str = "",
     ) -> None:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
-        self._version = version
-        self._state_id = state_id
+        self._about = About(version, state_id, tzdata)
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
+        self._stepped: ClockStep | None = None
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
@@ -115,7 +125,7 @@ class Core:
         at, memory = seen.observed.at, self._memory
         effective = self._enter(seen.config.accepted, at, seen.observed.demands)
         total = budget(effective.memory, seen.observed.host)
-        dead = self._file(seen, effective, total)
+        dead, met = self._file(seen, effective, total)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -128,9 +138,9 @@ class Core:
         decided = _published(decided)
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
-            self._known(seen.credentials), dict(self._running),
+            self._known(seen.credentials), dict(self._running), stepped=self._stepped,
         )  # fmt: skip
-        self._status = report(picture, self._status, self._version, self._state_id)
+        before, self._status = self._status, report(picture, self._status, self._about)
         return Decision(
             remembered=memory.kept,
             routes=self._routes,
@@ -141,6 +151,7 @@ class Core:
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
+            events=happened(before, self._status, replace(met, started=start)),
         )
 
     def artifacts(self, accepted: Accepted | None) -> frozenset[ArtifactRef]:
@@ -168,17 +179,28 @@ class Core:
         self._memory.enter(self._entered[1])
         return effective
 
-    def _file(self, seen: Seen, effective: Effective, total: int | None) -> list[InstanceView]:
-        """Take note of what ended, what died and what was measured; the dead ones."""
-        at, memory = seen.observed.at, self._memory
+    def _file(
+        self, seen: Seen, effective: Effective, total: int | None
+    ) -> tuple[list[InstanceView], Met]:
+        """Take note of what ended, died, was measured, and of the clock; the dead ones, and what
+        of all that is news.
+        """
+        at, memory, instances = seen.observed.at, self._memory, seen.observed.instances
+        stepped = None
+        if abs(seen.stepped_s) > STEP_S:
+            stepped = self._stepped = ClockStep(at, seen.stepped_s)
         for outcome in seen.outcomes:
             self._running.pop(outcome.action.key, None)
-            memory.finish(outcome, at)
-        dead = [i for i in seen.observed.instances if i.phase is InstancePhase.DEAD]
-        for instance in dead:
-            memory.died(instance, effective, total, at)
-        memory.measure(seen.observed.instances, effective, total, at)
-        return dead
+        ended = tuple(outcome for outcome in seen.outcomes if memory.finish(outcome, at))
+        dead = [i for i in instances if i.phase is InstancePhase.DEAD]
+        died = tuple(i for i in dead if memory.died(i, effective, total, at))
+        memory.measure(instances, effective, total, at)
+        return dead, Met(
+            outcomes=ended,
+            died=died,
+            instances={i.uid: i for i in instances} if ended else {},
+            stepped=stepped,
+        )
 
     def _known(self, credentials: str) -> Knowledge:
         memory = self._memory

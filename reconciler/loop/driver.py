@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from reconciler.actions import (
     Action,
@@ -26,7 +27,7 @@ from reconciler.actions import (
 )
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
-from reconciler.ports import Clock, Documents, Files, Host, Instances, Journal, Traffic
+from reconciler.ports import Clock, Documents, Events, Files, Host, Instances, Journal, Traffic
 from reconciler.state import Observed
 from schemas.errors import ActionError
 
@@ -49,6 +50,7 @@ class Ports:
     traffic: Traffic
     host: Host
     journal: Journal
+    events: Events
 
 
 class Loop:
@@ -64,6 +66,7 @@ class Loop:
         self._ended = 0
         self._outcomes: list[Outcome] = []
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self._clocks = self._read_clocks()
         self.latest: Decision | None = None
         self.passed_at: float = ports.clock.monotonic()
 
@@ -103,7 +106,7 @@ class Loop:
                         await self._poked.wait()
 
     async def _pass(self, group: asyncio.TaskGroup) -> float:
-        """Look, decide, remember, publish, act. Returns how long to sleep, in seconds."""
+        """Look, decide, remember, publish, act, tell. Returns how long to sleep, in seconds."""
         ports = self._ports
         config = ports.documents.view()
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
@@ -115,18 +118,28 @@ class Loop:
             demands=ports.traffic.demands(),
             at=ports.clock.now(),
         )
-        decision = self._core.step(Seen(config, observed, ports.files.credentials(), taken))
+        clocks = self._read_clocks()
+        stepped_s = _stepped_s(self._clocks, clocks)
+        decision = self._core.step(
+            Seen(config, observed, ports.files.credentials(), taken, stepped_s)
+        )
+        self._clocks = clocks
         del self._outcomes[: len(taken)]
         try:
             await self._remember(decision.remembered)
             self._act(decision, group)
+            self.latest, self.passed_at = decision, ports.clock.monotonic()
         finally:  # the core takes for running what it told to start: tell it what was not started
             lost = [action for action in decision.start if action.key not in self._tasks]
             self._outcomes.extend(Outcome(action, cancelled=True) for action in lost)
-        self.latest, self.passed_at = decision, ports.clock.monotonic()
+            for event in decision.events:  # the core tells each of them once
+                ports.events.emit(event)
         if decision.wake_at is None:
             return RESYNC_S
         return min(RESYNC_S, max(0.0, (decision.wake_at - observed.at).total_seconds()))
+
+    def _read_clocks(self) -> tuple[datetime, float]:
+        return self._ports.clock.now(), self._ports.clock.monotonic()
 
     async def _remember(self, now: Remembered) -> None:
         """Persist what changed, before any effect of it."""
@@ -199,3 +212,8 @@ class Loop:
                 await ports.instances.unload(action)
             case _:
                 raise TypeError(f"{action.key} is no effect of its own")
+
+
+def _stepped_s(before: tuple[datetime, float], now: tuple[datetime, float]) -> float:
+    """Seconds by which the wall clock went further than the monotonic one."""
+    return (now[0] - before[0]).total_seconds() - (now[1] - before[1])
