@@ -11,11 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-    InstanceUid,
-    ModelKey,
-)
+from reconciler.state import ArtifactRef, InstanceUid, ModelKey
 
 
 class _Keyed:

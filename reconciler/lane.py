@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 
 from reconciler.actions import Action, Cancel, Drain, InstanceSpec, Load, Promote, Step, Unload
 from reconciler.budget import accounted
-from reconciler.state import EffectiveModel, InstancePhase, InstanceUid, InstanceView, ModelKey
+from reconciler.state import (
+    EffectiveModel,
+    InstancePhase,
+    InstanceUid,
+    InstanceView,
+    ModelKey,
+    Spare,
+)
 
 LOAD_TIMEOUT_S = 120.0
 CURRENT = (InstancePhase.CURRENT,)
@@ -35,6 +42,11 @@ class Wish:
     may_load: bool
     load_s: float | None
 
+    @property
+    def ahead(self) -> bool:
+        """Loaded ahead of its window: it answers nobody yet, and displaces nobody who does."""
+        return self.model.spare is Spare.PREWARM
+
 
 @dataclass(frozen=True, slots=True)
 class _Exit:
@@ -50,8 +62,8 @@ class Lane:
     """Builds the steps of one plan. Instances are looked at in the order they were started.
 
     places: most instances at once. held: models that answer for a name whose own is on its way.
-    lasting: models that only a change can help. suspended: models whose instances are left as
-    they are.
+    lasting: models whose instances stay while there is room. spare: why models may be in spare
+    memory. suspended: models whose instances are left as they are.
     """
 
     total: int
@@ -62,6 +74,7 @@ class Lane:
     drains: Mapping[ModelKey, float]
     held: frozenset[ModelKey]
     lasting: frozenset[ModelKey]
+    spare: Mapping[ModelKey, Spare]
     suspended: frozenset[ModelKey]
     running: Mapping[str, Action]
     serial: int
@@ -105,9 +118,11 @@ class Lane:
             case InstancePhase.LOADING:
                 if load in self.running:
                     self.steps.append(Step(self.running[load]))
-                    self._promote(instance.key, instance.uid, (load,))
+                    if not wish.ahead:
+                        self._promote(instance.key, instance.uid, (load,))
             case InstancePhase.READY if not self._superseded(instance, wish, CURRENT):
-                self._promote(instance.key, instance.uid, ())
+                if not wish.ahead:
+                    self._promote(instance.key, instance.uid, ())
             case InstancePhase.DRAINING if not self._superseded(instance, wish, LOADED):
                 if drain not in self.running:
                     return False
@@ -138,6 +153,8 @@ class Lane:
                 self._exit(f"load:{instance.uid}", instance)
             case InstancePhase.READY if instance.in_flight:
                 self._retire(instance, ())  # another was promoted over it: its claims may end
+            case InstancePhase.READY if self._bridged(instance):
+                self._leaving.append(instance)
             case InstancePhase.READY | InstancePhase.DRAINED | InstancePhase.STOPPING:
                 self._unload(instance, ())
             case InstancePhase.DRAINING:
@@ -146,6 +163,14 @@ class Lane:
                 self._leaving.append(instance)
             case InstancePhase.DEAD:
                 pass
+
+    def _bridged(self, instance: InstanceView) -> bool:
+        """Whether what was loaded ahead stays for the window that opens soon: because loads turned
+        out to be quicker, it was early.
+        """
+        others = (o for o in self.instances if o.key == instance.key and o.uid != instance.uid)
+        alone = all(other.phase not in LOADED for other in others)
+        return alone and self.spare.get(instance.key) is Spare.BRIDGE
 
     def _retire_useless(self, wished: frozenset[ModelKey]) -> None:
         """Let go at once of what nobody needs, so that its memory is taken before any other's; and
@@ -178,6 +203,8 @@ class Lane:
         self.used += wish.reserve
         self._count += 1
         self.steps.append(Step(load, waits))
+        if wish.ahead:
+            return
         promote = self._promote(key, uid, (load.key,))
         for old in [i for i in self._leaving if i.key == key]:
             self._leaving.remove(old)
@@ -185,9 +212,12 @@ class Lane:
 
     def _make_room(self, wish: Wish) -> tuple[str, ...] | None:
         """The keys a load waits for, letting go of as few instances as possible; None: no room."""
-        if not self._room_with_all_gone(wish):
+        victims = self._victims(wish)
+        rivals = [i for i in self._leaving if self._rivals(i.key, wish.model.key)]
+        if not all(i in victims for i in rivals) or not self._enough(wish, victims):
             return None
-        for rival in [i for i in self._leaving if self._rivals(i.key, wish.model.key)]:
+        for rival in rivals:
+            victims.remove(rival)
             self._leaving.remove(rival)
             self._retire(rival, (), f"{wish.model.key} of its group is to be loaded")
         waits = []
@@ -198,7 +228,7 @@ class Lane:
                     self._gone(leaves)
         while self.used + wish.reserve > self.total or self._crowded(1):
             if not self._going:
-                victim = self._victim(wish.model.key)
+                victim = victims.pop(0)
                 self._leaving.remove(victim)
                 scarce = "place" if self.used + wish.reserve <= self.total else "memory"
                 self._retire(victim, (), f"its {scarce} is needed")
@@ -206,10 +236,10 @@ class Lane:
             self._gone(self._going[0])
         return tuple(waits)
 
-    def _room_with_all_gone(self, wish: Wish) -> bool:
-        """Whether there is room once everything has left that may."""
-        free = sum(each.frees for each in self._going) + sum(map(accounted, self._leaving))
-        gone = len(self._going) + len(self._leaving)
+    def _enough(self, wish: Wish, victims: Sequence[InstanceView]) -> bool:
+        """Whether there is room once all have left that may."""
+        free = sum(each.frees for each in self._going) + sum(map(accounted, victims))
+        gone = len(self._going) + len(victims)
         return self.used + wish.reserve - free <= self.total and not self._crowded(1 - gone)
 
     def _crowded(self, more: int) -> bool:
@@ -236,9 +266,23 @@ class Lane:
                 self._leaving.remove(instance)
                 self._retire(instance, (), "there is no room for it beside what is wanted")
 
-    def _victim(self, newcomer: ModelKey) -> InstanceView:
-        """Who goes first: the newcomer's own old one, then one that no name needs."""
-        return min(self._leaving, key=lambda i: (i.key != newcomer, i.key in self.held))
+    def _victims(self, wish: Wish) -> list[InstanceView]:
+        """Who may go, the first one first: the newcomer's own old one, what lazily stayed, then
+        others that no name needs. Ahead of its window a newcomer takes the place of nobody who
+        answers, nor of one that will soon.
+        """
+        newcomer, leaving = wish.model.key, list(self._leaving)
+        if wish.ahead:
+            idle = [i for i in leaving if not i.in_flight and i.key not in self.held]
+            leaving = [i for i in idle if self.spare.get(i.key) is Spare.LAZY]
+        leaving.sort(
+            key=lambda i: (
+                i.key != newcomer,
+                i.key in self.held,
+                self.spare.get(i.key) is not Spare.LAZY,
+            )
+        )
+        return leaving
 
     def _promote(self, key: ModelKey, uid: InstanceUid, after: tuple[str, ...]) -> str:
         promote = Promote(key, uid)

@@ -1,7 +1,4 @@
-"""The bounds a document sets: what lmxd may take of memory and disk, and of its clients' patience.
-
-Parts of `reconciler.state.Effective`. Sizes are bytes, durations seconds.
-"""
+"""Bounds that the document sets for the whole daemon: requests, memory and disk. Pure records."""
 
 from __future__ import annotations
 

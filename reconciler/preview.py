@@ -13,14 +13,17 @@ from datetime import datetime
 
 from reconciler.picture import Picture
 from reconciler.plan import plan
-from reconciler.resolve import resolve
+from reconciler.prewarm import loads
+from reconciler.resolve import resolve, variants
 from reconciler.state import ArtifactRef, ConfigView, DiskState
 
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     """What would be planned if it were `at`, an aware instant, on the machine of that name."""
-    effective = resolve(picture.config.accepted, at, picture.observed.demands, host)
-    decided = plan(effective, picture.observed, picture.known, picture.running)
+    accepted, observed = picture.config.accepted, picture.observed
+    took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
+    effective = resolve(accepted, at, observed.demands, host, took)
+    decided = plan(effective, observed, picture.known, picture.running)
     return replace(picture, effective=effective, plan=decided, asked_at=at)
 
 

@@ -97,6 +97,14 @@ class ModelState(StrEnum):
     LOADED = "loaded"
 
 
+class Spare(StrEnum):
+    """Why a model that is not to be loaded may be in memory that nobody else wants."""
+
+    PREWARM = "prewarm"  # its window opens soon: it is loaded, and answers nobody yet
+    BRIDGE = "bridge"  # its next window opens so soon that what is loaded stays
+    LAZY = "lazy"  # its window closed lazily: what is loaded stays
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ArtifactRef:
     """The files of a model, as asked for: canonical source text and revision (None: default)."""
@@ -126,10 +134,12 @@ class EffectiveModel:
     `order` is its place in the file and breaks ties. `keep_alive_s` and `drain_s` may be
     infinite. `load_timeout_s` None means: judged by the ledger. `demanded`: a request raised this
     on-demand model. `unsupported` names fields that are set and have no effect in this version.
-    `window`: priority of the window that sets its state, 0 for none.
+    `window`: priority of the window that sets its state, 0 for none. `spare`: outside the hours in
+    which it is to be loaded it may be in spare memory, and this is why.
 
     For people, and no part of what holds: `because` names the layer that sets the state,
-    `served_at` is when the clock alone brings back a model that is not served now.
+    `served_at` is when the clock alone brings back a model that is not served now, `loaded_at`
+    when it next has one loaded that is not to be loaded now.
     """
 
     key: ModelKey
@@ -153,8 +163,15 @@ class EffectiveModel:
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
     window: int = 0
+    spare: Spare | None = None
     because: str = field(default="document", compare=False, repr=False)
     served_at: datetime | None = field(default=None, compare=False, repr=False)
+    loaded_at: datetime | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def served(self) -> bool:
+        """Whether requests that name it may be answered at all."""
+        return self.state in (ModelState.LOADED, ModelState.ON_DEMAND)
 
 
 @dataclass(frozen=True, slots=True)

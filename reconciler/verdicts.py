@@ -25,6 +25,7 @@ from reconciler.state import (
     ModelKey,
     ModelState,
     Observed,
+    Spare,
 )
 
 ENGINES = ("auto", "mlx")
@@ -37,7 +38,8 @@ class Case:
     """One model with the facts its verdict is made of.
 
     may_load: no failure forbids a try. reserve: bytes a load takes, by the freshest measurement.
-    lasting: only a change can help it, so what still serves of it stays while there is room.
+    lasting: only a change can help it, so what still serves of it stays while there is room; so
+    does what is left of a model whose window is about to open again, or closed lazily.
     """
 
     model: EffectiveModel
@@ -84,6 +86,11 @@ def judge(
         for f in facts
         if f.wanted and not f.hopeless
     ]
+    candidates += [
+        Candidate(f.model, Need(weights=held, basis="measured"), rank(f.model, observed))
+        for f in facts
+        if f.model.spare and not (f.wanted or f.model.suspended) and (held := _staying(f.instances))
+    ]
     kept = [each for f in facts if f.model.suspended and (each := _kept(f)) is not None]
     if total is None:
         return [_case(f, effective, observed, known, None, None) for f in facts]
@@ -116,7 +123,8 @@ def _facts(
 ) -> _Facts:
     disk = observed.disk.get(model.artifact, DiskState())
     spec = spec_of(model, disk)
-    raised = model.state is ModelState.LOADED or model.demanded
+    ahead = model.spare is Spare.PREWARM
+    raised = model.state is ModelState.LOADED or model.demanded or ahead
     missing = _unsupported(model)
     return _Facts(
         model=model,
@@ -141,13 +149,18 @@ def _need(
     if spec is not None:
         return budget.need_of(model, disk, ledger.memory(spec.spec_hash))
     need = budget.need_of(model, disk, None)
-    held = max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
+    held = _staying(instances)
     return Need(weights=held, basis="measured") if held > need.total else need
+
+
+def _staying(instances: Sequence[InstanceView]) -> int:
+    """Bytes of the largest instance that need not go."""
+    return max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
 
 
 def _unsupported(model: EffectiveModel) -> str | None:
     """What a model that is to be loaded asks for and cannot have."""
-    if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
+    if not model.served and model.spare is not Spare.PREWARM:
         return None
     if model.engine not in ENGINES:
         return f"engine {model.engine} is not in this version"
@@ -158,8 +171,11 @@ def _unsupported(model: EffectiveModel) -> str | None:
 
 def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     """Pinned, class, then priority, that of the window, and file order; among demands the busy
-    and the waiting first.
+    and the waiting first. Behind all of these what may only have spare memory: what is there for a
+    window that opens soon or still answers, what is to be there, and what nobody wants back.
     """
+    if model.spare is not None:
+        return (1.0, _spare_class(model, observed), -model.priority, -model.window, model.order)
     pinned = 0.0 if model.pinned else 1.0
     if model.state is ModelState.LOADED:
         return (pinned, 0.0, 0.0, 0.0, -model.priority, -model.window, 0.0, model.order)
@@ -169,6 +185,13 @@ def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     quiet = demand.quiet_s if demand and not (busy or waiting) else 0.0
     merit = (-model.priority, -model.window)
     return (pinned, 1.0, not busy, not waiting, *merit, quiet, model.order)
+
+
+def _spare_class(model: EffectiveModel, observed: Observed) -> float:
+    if model.spare is Spare.PREWARM:
+        return 3.0
+    busy = any(i.key == model.key and i.in_flight for i in observed.instances)
+    return 2.0 if busy or model.spare is Spare.BRIDGE else 4.0
 
 
 def _case(
@@ -201,7 +224,7 @@ def _case(
         may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
         reserve=reserve,
-        lasting=facts.hopeless,
+        lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
     )
 
 

@@ -14,9 +14,8 @@ from schemas.alias import Alias, Route
 from schemas.desired import DesiredState
 from schemas.model import Model
 from schemas.parse import pointer
-from schemas.schedule import Schedule
 
-__all__ = ["DOCUMENT", "MODEL", "SCHEDULE", "Gap", "is_inline", "unsupported"]
+__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "unsupported"]
 
 T = TypeVar("T")
 
@@ -77,15 +76,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
 }
 """By JSON pointer. Routes in `aliases` are found by their type."""
 
-SCHEDULE: Mapping[str, Gap[Schedule]] = {
-    "prewarm": Gap(
-        "all but none",
-        lambda window: "prewarm" in window.model_fields_set and window.prewarm != "none",
-    ),
-    "close": Gap("hard and lazy", lambda window: window.close != "drain"),
-}
-"""By field of a window."""
-
 
 def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     """Names of fields that are set and have no effect in this version.
@@ -105,19 +95,13 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
         for name, alias in aliases.items()
         if isinstance(alias, Route)
     ]
-    parts = [
-        pointer(("schedules", name, field))
-        for name, schedule in windows
-        for field, gap in SCHEDULE.items()
-        if gap.asks(schedule)
-    ]
     top = tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
     models = {
         key: tuple(f"/{name}" for name, gap in MODEL.items() if gap.asks(model))
         for key in document.models
         for model in (document.resolved(key),)
     }
-    return (*top, *routes, *parts), models
+    return (*top, *routes), models
 
 
 def is_inline(template: str) -> bool:

@@ -29,9 +29,7 @@ from lmxd.store.threads import in_thread
 from lmxd.store.trouble import disk_errors
 from reconciler.actions import Download
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-)
+from reconciler.state import ArtifactRef
 from schemas.errors import ActionError
 
 PARALLEL_FILES = 4

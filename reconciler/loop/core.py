@@ -6,7 +6,7 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,18 +32,25 @@ from reconciler.knowledge import Knowledge, delete_subject, download_subject, lo
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
+from reconciler.prewarm import NOTHING_KNOWN, loads
 from reconciler.report import About, report
-from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
+from reconciler.resolve import (
+    NOTHING,
+    artifacts,
+    fingerprint,
+    of_document,
+    under_demand,
+    variants,
+)
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     ConfigView,
-    Demand,
     Effective,
+    EffectiveModel,
     InstancePhase,
     InstanceUid,
     InstanceView,
-    ModelKey,
     Observed,
     Routes,
 )
@@ -111,6 +118,8 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._variants: tuple[EffectiveModel, ...] = ()
+        self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
@@ -122,8 +131,8 @@ class Core:
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
-        at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config.accepted, at, seen.observed.demands)
+        memory = self._memory
+        effective = self._enter(seen.config.accepted, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
@@ -158,22 +167,27 @@ class Core:
         """The files that a pass has to look at."""
         return artifacts(accepted, self._host)
 
-    def _enter(
-        self, accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand]
-    ) -> Effective:
+    def _enter(self, accepted: Accepted | None, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
         The document is resolved again when it is another, when the clock may have changed what it
-        says, and when the clock went back.
+        says, when the clock went back, and when loads ahead of windows take another time.
         """
+        at = observed.at
         at = self._latest if timedelta() < self._latest - at < SWAY else at
         until = self._document[1].until
         turned = at < self._latest or (until is not None and at >= until)
         self._latest = at
-        if turned or accepted is not self._document[0]:
-            held = of_document(accepted, at, self._host) if accepted else NOTHING
+        edited = accepted is not self._document[0]
+        if edited:
+            self._variants = variants(accepted, self._host)
+        took = loads(self._variants, observed.disk, self._memory.kept.ledger)
+        before = self._loads
+        self._loads = took if turned or edited else took.or_longer(before)
+        if turned or edited or self._loads != before:
+            held = of_document(accepted, at, self._host, self._loads) if accepted else NOTHING
             self._document = (accepted, held)
-        effective = under_demand(self._document[1], demands)
+        effective = under_demand(self._document[1], observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])

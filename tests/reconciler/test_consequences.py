@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 from reconciler import consequences, preview
 from reconciler.picture import Picture
 from reconciler.state import DiskPhase, ModelKey
 from tests.reconciler.stage import Entry, edit, entry, world
-from tests.reconciler.test_windows import NIGHT, shop
+from tests.reconciler.test_windows import EVENING, NIGHT, shop
 from tests.reconciler.test_windows import edit as edit_shop
 from tests.reconciler.world import World
 
@@ -52,7 +53,7 @@ def test_who_loses_its_place_is_touched_and_warned_of() -> None:
 
 
 def test_a_name_that_moves_touches_what_it_leads_to() -> None:
-    here = shop()
+    here = shop(at=EVENING - timedelta(hours=1))
     before = here.settle().picture
     moved = {**NIGHT, "set": {"aliases": {"auto": "day"}}}
     edit_shop(here, night=moved)
@@ -64,7 +65,7 @@ def test_a_name_that_moves_touches_what_it_leads_to() -> None:
 
 
 def test_a_change_for_later_says_that_nothing_changes_now_and_when_it_does() -> None:
-    here = shop()
+    here = shop(at=EVENING - timedelta(hours=1))
     before = here.settle().picture
     edit_shop(here, night={**NIGHT, "when": [{"from": "23:00", "to": "06:00"}]})
     after = preview.at_instant(replace(before, config=here.config), here.at, "")

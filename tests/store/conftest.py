@@ -15,12 +15,7 @@ from lmxd.store.files import ModelFiles
 from lmxd.store.retries import FetchRules
 from reconciler.actions import Delete, Download, Verify
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-    DiskPhase,
-    DiskState,
-    ModelKey,
-)
+from reconciler.state import ArtifactRef, DiskPhase, DiskState, ModelKey
 from schemas.errors import ActionError
 from tests.kit.hub import Hub
 from tests.kit.hub_repos import read_folder

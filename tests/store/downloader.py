@@ -17,9 +17,7 @@ from lmxd.statefolder import StateFolder
 from lmxd.store.files import ModelFiles
 from reconciler.actions import Download
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-)
+from reconciler.state import ArtifactRef
 from schemas.errors import ActionError
 
 

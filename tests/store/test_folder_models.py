@@ -14,11 +14,7 @@ from lmxd.store.files import BUILTIN, ModelFiles
 from lmxd.store.folder_models import SUMS
 from reconciler.actions import Delete, Download, Verify
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-    DiskPhase,
-    DiskState,
-)
+from reconciler.state import ArtifactRef, DiskPhase, DiskState
 from schemas.errors import ActionError
 from tests.kit.hub_weights import model_files
 from tests.store.conftest import MODELS, NOW, Store

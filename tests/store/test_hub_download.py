@@ -10,10 +10,7 @@ from pathlib import Path
 from huggingface_hub import scan_cache_dir, snapshot_download
 
 from reconciler.limits import DiskLimits
-from reconciler.state import (
-    ArtifactRef,
-    DiskPhase,
-)
+from reconciler.state import ArtifactRef, DiskPhase
 from tests.kit.hub import Hub, Place
 from tests.kit.hub_weights import model_files
 from tests.store.conftest import Store
