@@ -37,6 +37,7 @@ ASKING: dict[str, Any] = {
     "tokenizer": "hf:org/other",
     "canary": {"prompt": "2+2=", "expect": "4"},
     "predict": True,
+    "protect": True,
     "preset": "qwen-coder",
     "build": {"convert": "mlx"},
 }
@@ -68,7 +69,6 @@ def test_sources_that_cannot_be_fetched_yet_are_named(source: str) -> None:
         {"template": "{{ messages }}", "group": "big"},
         {"template": "default", "kv_cache": {"bits": 16}, "prefix_cache": {"memory": "0B"}},
         {"warm": [], "adapters": {}, "engine_options": {}, "build": {}, "predict": False},
-        {"protect": True},
     ],
 )
 def test_what_has_an_effect_or_asks_for_nothing_is_not_named(fields: dict[str, Any]) -> None:
@@ -88,10 +88,7 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
     "/reconcile/guard": {"reconcile": {"guard": "hold"}},
-    "/policy/sources": {"policy": {"sources": ["hf:*"]}},
-    "/policy/licenses": {"policy": {"licenses": "acknowledged"}},
-    "/policy/max_download": {"policy": {"max_download": "1GiB"}},
-    "/policy/approval": {"policy": {"approval": "required"}},
+    "/policy": {"policy": {"licenses": "any"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
     "/aliases/c~1*": {
@@ -139,6 +136,5 @@ def test_supported_limits_are_not_named() -> None:
     limits = {"memory": "50%", "disk": "1TiB", "free_disk": "1GiB", "downloads": 1, "loaded": 2}
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
-    rules = {"licenses": "any", "approval": "none", "protect": ["/models/m"]}
-    neutral = document(reconcile={"drift": "enforce", "prune_disk": False}, policy=rules)
+    neutral = document(reconcile={"drift": "enforce", "prune_disk": False})
     assert unsupported(plain) == unsupported(neutral) == ((), {})
