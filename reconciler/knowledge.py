@@ -62,6 +62,12 @@ def delete_subject(artifact: ArtifactRef) -> str:
     return f"delete:{artifact}"
 
 
+def subjects_of(model: EffectiveModel) -> tuple[str, ...]:
+    """All under which failures of a model and of its files are filed."""
+    artifact = model.artifact
+    return download_subject(artifact), delete_subject(artifact), load_subject(model.key)
+
+
 def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:
     """The failure key of a load: what exactly, for how long, within which budget, by what."""
     return failure_key("load", spec_hash, timeout_s, total, software)
