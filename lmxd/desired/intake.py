@@ -93,8 +93,8 @@ class Intake:
     async def settle(self, generation: Generation, accepted: Accepted, manager: str) -> None:
         """A new generation is what the file says: in effect, told, and on probation."""
         self._judged = accepted.sha256
-        await self._hold(generation, accepted, generation.raw)
         await self._forgive()
+        await self._hold(generation, accepted, generation.raw)
         self._standing.current()
         log.info(
             "document accepted",
@@ -119,8 +119,8 @@ class Intake:
             except OSError as error:
                 self._cannot_keep(error)
                 return False
-        standing.hold(replace(accepted, sha256=digest), raw, meaning)
         await self._forgive()
+        standing.hold(replace(accepted, sha256=digest), raw, meaning)
         standing.current()
         return True
 
