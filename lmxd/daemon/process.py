@@ -132,6 +132,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         gate=gate,
         control=control,
         health=control,
+        events=events,
         now=lambda: now().timestamp(),
         started=int(now().timestamp()),
         access=access,
