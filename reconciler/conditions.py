@@ -15,7 +15,15 @@ from reconciler.actions import Verdict
 from reconciler.backoff import Record
 from reconciler.knowledge import download_subject
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, DiskState, EffectiveModel, ModelState
+from reconciler.routes import closed
+from reconciler.state import (
+    DiskPhase,
+    DiskState,
+    EffectiveModel,
+    InstanceView,
+    ModelState,
+    Spare,
+)
 from schemas.quantities import format_bytes
 from schemas.status import Condition
 
@@ -84,6 +92,9 @@ def _wanted(model: EffectiveModel) -> tuple[Truth, str, str]:
             return "True", "InWindow", f"state is loaded, by {model.because}"
         case ModelState.LOADED:
             return "True", "Always", "state is loaded"
+        case _ if model.spare is Spare.PREWARM and model.loaded_at is not None:
+            message = f"loaded ahead, in spare memory: wanted from {instant(model.loaded_at)} on"
+            return "True", "Prewarming", message
         case ModelState.ON_DEMAND if model.demanded:
             return "True", "OnDemand", "requests want it, or did within keep_alive"
         case ModelState.ON_DEMAND:
@@ -126,7 +137,10 @@ def _loaded(
 ) -> tuple[Truth, str, str]:
     current = picture.current(model.key)
     if current is not None:
-        return "True", "Resident", f"instance {current.uid}"
+        return "True", *_resident(model, current)
+    ahead = picture.ready(model.key)
+    if ahead is not None and model.spare is not None:
+        return "True", "Prewarmed", f"instance {ahead.uid} is loaded ahead of its window"
     if picture.loading(model.key) is not None:
         return "False", "Loading", "the worker is loading it"
     if failure is not None and picture.disk(model).phase is DiskPhase.VERIFIED:
@@ -134,10 +148,23 @@ def _loaded(
     return "False", "NotLoaded", "no instance"
 
 
+def _resident(model: EffectiveModel, current: InstanceView) -> tuple[str, str]:
+    """Why an instance is there: it is wanted, or there was no need for it to go."""
+    if model.spare is Spare.BRIDGE and model.loaded_at is not None:
+        again = f"wanted again from {instant(model.loaded_at)} on"
+        return "BridgingGap", f"instance {current.uid} stays while there is room: {again}"
+    if model.spare is Spare.LAZY:
+        return "ClosedLazily", f"instance {current.uid} stays until its memory is needed"
+    return "Resident", f"instance {current.uid}"
+
+
 def _ready(
     model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
 ) -> tuple[Truth, str, str]:
     """Ready, else the first of these reasons: not wanted, refused, failed, on its way."""
+    if closed(model, picture.plan):
+        when = f": it is served from {instant(model.served_at)} on" if model.served_at else ""
+        return "False", "OutsideWindow", f"state is {model.state}{when}"
     if picture.current(model.key) is not None:
         return "True", "Serving", "it answers"
     if verdict.reason in ("Suspended", "UnsupportedField"):

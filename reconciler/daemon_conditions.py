@@ -135,6 +135,8 @@ def _exception(model: EffectiveModel, picture: Picture) -> str | None:
         return verdict.reason
     if failure is not None:
         return failure.reason
+    if model.spare is not None:
+        return None  # where there is no room ahead of its window, it has none to ask for
     if verdict.wanted and verdict.admitted is not True:
         return verdict.reason
     if verdict.wanted and picture.current(model.key) is None:

@@ -60,6 +60,10 @@ class Picture:
         """The instance of a model that is being loaded."""
         return self._instances.get((key, InstancePhase.LOADING))
 
+    def ready(self, key: ModelKey) -> InstanceView | None:
+        """The instance of a model that is loaded and answers nobody yet."""
+        return self._instances.get((key, InstancePhase.READY))
+
     @cached_property
     def _instances(self) -> Mapping[tuple[ModelKey, InstancePhase], InstanceView]:
         return {(i.key, i.phase): i for i in self.observed.instances}

@@ -12,6 +12,7 @@ from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
 from reconciler.daemon_conditions import of_daemon
 from reconciler.picture import Picture
+from reconciler.routes import closed
 from reconciler.state import (
     DiskPhase,
     EffectiveModel,
@@ -120,7 +121,9 @@ def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) ->
     """One word for tables: what answers, what moves, what stands in the way, what is at rest."""
     key, verdict = model.key, picture.plan.verdicts[model.key]
     phases = {i.phase.value for i in picture.observed.instances if i.key == key}
+    standby = closed(model, picture.plan) and not phases.isdisjoint({"ready", "current"})
     moving: tuple[tuple[bool, Summary], ...] = (
+        (standby, "Standby"),
         ("current" in phases, "Ready"),
         (bool(phases & {"draining", "drained", "stopping"}), "Draining"),
         (bool(phases & {"loading", "ready"}), "Loading"),
@@ -130,8 +133,8 @@ def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) ->
         (verdict.reason in ("NeverFits", "UnsupportedField"), "Stalled"),
         (failure is not None and failure.retry_at is None, "Stalled"),
         (failure is not None, "Failed"),
-        (verdict.admitted is False, "NotAdmitted"),
-        (picture.busy(key) or verdict.wanted, "Waiting"),
+        (verdict.admitted is False and model.spare is None, "NotAdmitted"),
+        (picture.busy(key) or (verdict.wanted and model.spare is None), "Waiting"),
         (model.state is ModelState.ON_DEMAND, "Idle"),
         (model.state is ModelState.ABSENT, "Absent"),
     )

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -96,6 +97,14 @@ class ModelState(StrEnum):
     LOADED = "loaded"
 
 
+class Spare(StrEnum):
+    """Why a model that is not to be loaded may be in memory that nobody else wants."""
+
+    PREWARM = "prewarm"  # its window opens soon: it is loaded, and answers nobody yet
+    BRIDGE = "bridge"  # its next window opens so soon that what is loaded stays
+    LAZY = "lazy"  # its window closed lazily: what is loaded stays
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ArtifactRef:
     """The files of a model, as asked for: canonical source text and revision (None: default)."""
@@ -125,10 +134,12 @@ class EffectiveModel:
     `order` is its place in the file and breaks ties. `keep_alive_s` and `drain_s` may be
     infinite. `load_timeout_s` None means: judged by the ledger. `demanded`: a request raised this
     on-demand model. `unsupported` names fields that are set and have no effect in this version.
-    `window`: priority of the window that sets its state, 0 for none.
+    `window`: priority of the window that sets its state, 0 for none. `spare`: outside the hours in
+    which it is to be loaded it may be in spare memory, and this is why.
 
     For people, and no part of what holds: `because` names the layer that sets the state,
-    `served_at` is when the clock alone brings back a model that is not served now.
+    `served_at` is when the clock alone brings back a model that is not served now, `loaded_at`
+    when it next has one loaded that is not to be loaded now.
     """
 
     key: ModelKey
@@ -148,11 +159,19 @@ class EffectiveModel:
     load_timeout_s: float | None = None
     engine_options: Mapping[str, object] = field(default_factory=dict)
     serving: ServingDefaults = field(default_factory=ServingDefaults)
+    group: str | None = None
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
     window: int = 0
+    spare: Spare | None = None
     because: str = field(default="document", compare=False, repr=False)
     served_at: datetime | None = field(default=None, compare=False, repr=False)
+    loaded_at: datetime | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def served(self) -> bool:
+        """Whether requests that name it may be answered at all."""
+        return self.state in (ModelState.LOADED, ModelState.ON_DEMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,34 +185,9 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowLimits:
-    """Bounds on requests: waiting ones in the whole daemon, longest wait, longest generation."""
-
-    queue: int = 256
-    wait_s: float = 120.0
-    request_s: float = 1800.0
-    body: int = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryLimit:
-    """`limits.memory`: a share of what the machine has (0..1], or a size; exactly one is set."""
-
-    share: float | None = 0.9
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiskLimits:
-    """What lmxd's own files may take at most, and what must stay free on their volume."""
-
-    own: int | None = None
-    free: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Effective:
-    """What holds at an instant. Two equal values are the same epoch.
+    """What holds at an instant. Two equal values are the same epoch. `loaded`: most instances at
+    once, None for as many as fit.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
     Beside what holds, and no part of it: open `windows`, `leases` over them, the next `turn`, for
@@ -206,6 +200,7 @@ class Effective:
     memory: MemoryLimit = field(default_factory=MemoryLimit)
     disk: DiskLimits = field(default_factory=DiskLimits)
     downloads: int = 2
+    loaded: int | None = None
     flow: FlowLimits = field(default_factory=FlowLimits)
     suspended: bool = False
     unsupported: tuple[str, ...] = ()

@@ -74,6 +74,7 @@ Summary = Literal[
     "Draining",
     "Waiting",
     "Idle",
+    "Standby",
     "Downloaded",
     "Absent",
     "Suspended",

@@ -6,7 +6,7 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,22 +28,29 @@ from reconciler.actions import (
 from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
-from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
+from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
+from reconciler.prewarm import NOTHING_KNOWN, loads
 from reconciler.report import About, report
-from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
+from reconciler.resolve import (
+    NOTHING,
+    artifacts,
+    fingerprint,
+    of_document,
+    under_demand,
+    variants,
+)
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     ConfigView,
-    Demand,
     Effective,
+    EffectiveModel,
     InstancePhase,
     InstanceUid,
     InstanceView,
-    ModelKey,
     Observed,
     Routes,
 )
@@ -63,6 +70,7 @@ class Seen:
     """What one pass saw, and which actions ended since the last.
 
     stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    retry: models whose failures are to be forgotten.
     """
 
     config: ConfigView
@@ -70,6 +78,7 @@ class Seen:
     credentials: str
     outcomes: tuple[Outcome, ...] = ()
     stepped_s: float = 0.0
+    retry: frozenset[ModelKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +120,8 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._variants: tuple[EffectiveModel, ...] = ()
+        self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
@@ -122,15 +133,18 @@ class Core:
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
-        at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config.accepted, at, seen.observed.demands)
+        memory = self._memory
+        effective = self._enter(seen.config.accepted, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
+        for model in effective.models:
+            if model.key in seen.retry:
+                memory.pardon(subjects_of(model))
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
-        start = tuple(self._start(decided, effective, at))
+        start = tuple(self._start(decided, effective, observed))
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -158,22 +172,27 @@ class Core:
         """The files that a pass has to look at."""
         return artifacts(accepted, self._host)
 
-    def _enter(
-        self, accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand]
-    ) -> Effective:
+    def _enter(self, accepted: Accepted | None, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
         The document is resolved again when it is another, when the clock may have changed what it
-        says, and when the clock went back.
+        says, when the clock went back, and when loads ahead of windows take another time.
         """
+        at = observed.at
         at = self._latest if timedelta() < self._latest - at < SWAY else at
         until = self._document[1].until
         turned = at < self._latest or (until is not None and at >= until)
         self._latest = at
-        if turned or accepted is not self._document[0]:
-            held = of_document(accepted, at, self._host) if accepted else NOTHING
+        edited = accepted is not self._document[0]
+        if edited:
+            self._variants = variants(accepted, self._host)
+        took = loads(self._variants, observed.disk, self._memory.kept.ledger)
+        before = self._loads
+        self._loads = took if turned or edited else took.or_longer(before)
+        if turned or edited or self._loads != before:
+            held = of_document(accepted, at, self._host, self._loads) if accepted else NOTHING
             self._document = (accepted, held)
-        effective = under_demand(self._document[1], demands)
+        effective = under_demand(self._document[1], observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
@@ -246,13 +265,13 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(self, decided: Plan, effective: Effective, at: datetime) -> Iterator[Action]:
+    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
         """What may start now: transfers up to their number, one in the memory lane, all drains."""
         transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
         lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())
         for step in decided.steps:
             action = step.action
-            if step.after or action.key in self._running or self._blocked(action, at):
+            if step.after or action.key in self._running or self._blocked(action, observed.at):
                 continue
             match action:
                 case Download() | Verify() if transfers < effective.downloads:
@@ -260,7 +279,7 @@ class Core:
                     yield action
                 case Drain() | Delete():
                     yield action
-                case Load() if lane_free and self._fits(action, decided):
+                case Load() if lane_free and _fits(action, decided, effective, observed):
                     lane_free = False
                     # All numbers the plan gave out are spent: none of them may come twice.
                     self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
@@ -268,10 +287,6 @@ class Core:
                 case Promote() | Unload() if lane_free:
                     lane_free = False
                     yield action
-
-    def _fits(self, load: Load, decided: Plan) -> bool:
-        """The last check before memory is taken, whatever the order of the plan promised."""
-        return decided.budget is not None and decided.memory_now + load.reserve <= decided.budget
 
     def _blocked(self, action: Action, at: datetime) -> bool:
         """Actions that are not judged in the plan wait out their own failures here."""
@@ -283,9 +298,7 @@ class Core:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
         for model in effective.models:
-            subjects.add(download_subject(model.artifact))
-            subjects.add(delete_subject(model.artifact))
-            subjects.add(load_subject(model.key))
+            subjects.update(subjects_of(model))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects
@@ -309,6 +322,20 @@ class Core:
                 left = timedelta(seconds=model.keep_alive_s - demand.quiet_s)
                 moments.append(at + max(GLANCE, left))
         return min(moments, default=None)
+
+
+def _fits(load: Load, decided: Plan, effective: Effective, observed: Observed) -> bool:
+    """The last check before memory is taken, whatever the order of the plan promised."""
+    if decided.budget is None or decided.memory_now + load.reserve > decided.budget:
+        return False
+    alive = [i.key for i in observed.instances if i.phase is not InstancePhase.DEAD]
+    if effective.loaded is not None and len(alive) >= effective.loaded:
+        return False
+    model = effective.model(load.model)
+    if model is None or model.group is None:
+        return True
+    groups = (m.group for m in effective.models if m.key != load.model and m.key in alive)
+    return model.group not in groups
 
 
 def _published(decided: Plan) -> Plan:

@@ -28,7 +28,7 @@ from reconciler.actions import (
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
 from reconciler.ports import Clock, Documents, Events, Files, Host, Instances, Journal, Traffic
-from reconciler.state import Observed
+from reconciler.state import ModelKey, Observed
 from schemas.errors import ActionError
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Loop:
         self._begun = 0
         self._ended = 0
         self._outcomes: list[Outcome] = []
+        self._retries: set[ModelKey] = set()
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._clocks = self._read_clocks()
         self.latest: Decision | None = None
@@ -85,6 +86,20 @@ class Loop:
         if self.latest is None:
             raise RuntimeError("a pass ended without a decision")
         return self.latest
+
+    async def following(self) -> Decision:
+        """The decision of the next pass that ends; asks for none."""
+        seen = self._ended
+        async with self._passed:
+            await self._passed.wait_for(lambda: self._ended > seen)
+        if self.latest is None:
+            raise RuntimeError("a pass ended without a decision")
+        return self.latest
+
+    def retry(self, key: ModelKey) -> None:
+        """Forget with the next pass what failed about a model, so that it is tried at once."""
+        self._retries.add(key)
+        self.poke()
 
     async def run(self) -> None:
         """Pass after pass, until cancelled; running actions are cancelled with it."""
@@ -110,7 +125,7 @@ class Loop:
         ports = self._ports
         config = ports.documents.view()
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
-        taken = tuple(self._outcomes)
+        taken, retry = tuple(self._outcomes), frozenset(self._retries)
         observed = Observed(
             host=await ports.host.observe(),
             disk=await ports.files.observe(self._core.artifacts(config.accepted)),
@@ -121,10 +136,11 @@ class Loop:
         clocks = self._read_clocks()
         stepped_s = _stepped_s(self._clocks, clocks)
         decision = self._core.step(
-            Seen(config, observed, ports.files.credentials(), taken, stepped_s)
+            Seen(config, observed, ports.files.credentials(), taken, stepped_s, retry)
         )
         self._clocks = clocks
         del self._outcomes[: len(taken)]
+        self._retries -= retry
         try:
             await self._remember(decision.remembered)
             self._act(decision, group)

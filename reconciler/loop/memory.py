@@ -130,6 +130,11 @@ class Memory:
             failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
             self.kept = replace(self.kept, failures=failures)
 
+    def pardon(self, subjects: Iterable[str]) -> None:
+        """Somebody wants it tried again: what failed under these subjects never happened."""
+        for subject in subjects:
+            self._clear(subject)
+
     def _forgive(self, instance: InstanceView, effective: Effective, total: int | None) -> None:
         """Forget the crashes of what runs; those of what should replace it stand."""
         subject = load_subject(instance.key)
