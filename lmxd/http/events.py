@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
 
 import msgspec
 from sanic.request import Request
@@ -21,6 +20,7 @@ from lmxd.http import errors
 from lmxd.http.incoming import Incoming, deps_of
 from lmxd.http.outgoing import json_answer
 from lmxd.http.ports import Events
+from lmxd.http.query import number, query
 from lmxd.http.routing import Route
 from lmxd.http.streams import Feed
 from schemas.errors import Code, LmxdError, RequestError
@@ -37,19 +37,17 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """Which events are wanted. Empty `subjects` and `kinds`: all."""
+    """Which events are wanted; None: no condition."""
 
     after: int | None
     limit: int | None
-    subjects: frozenset[str]
-    kinds: frozenset[str]
+    subject: str | None
+    kind: str | None
 
     def choose(self, events: Iterable[Recorded]) -> Iterator[Recorded]:
         """Those that are wanted."""
         for event in events:
-            if (not self.subjects or event.subject in self.subjects) and (
-                not self.kinds or event.kind in self.kinds
-            ):
+            if self.subject in (None, event.subject) and self.kind in (None, event.kind):
                 yield event
 
 
@@ -139,27 +137,26 @@ def _failure(error: LmxdError) -> bytes:
 
 def _asked(request: Request) -> _Asked:
     """The parameters; the header wins over `after`, as clients that come back keep their URL."""
-    given = request.headers.getone("last-event-id", None) or request.args.get("after")
-    limit = _number("limit", request.args.get("limit"))
-    if limit is not None and not 1 <= limit <= LIMIT_MAX:
-        raise _wrong("limit", str(limit), f"a number from 1 to {LIMIT_MAX}")
-    kinds = frozenset(cast("list[str]", request.args.getlist("kind", [])))
-    for kind in sorted(kinds.difference(KINDS)):
+    given = query(request, "after", "limit", "subject", "kind")
+    kind = given.get("kind")
+    if kind is not None and kind not in KINDS:
         raise _wrong("kind", kind, " or ".join(KINDS))
-    subjects = frozenset(cast("list[str]", request.args.getlist("subject", [])))
-    return _Asked(_number("after", given), limit, subjects, kinds)
+    after = request.headers.getone("last-event-id", None) or given.get("after")
+    limit = number(given, "limit", LIMIT_MAX, LIMIT_MAX) if "limit" in given else None
+    return _Asked(_place(after), limit, given.get("subject"), kind)
 
 
-def _number(name: str, text: str | None) -> int | None:
+def _place(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
-        raise _wrong(name, text, "a whole number, such as the id of an event")
+        raise _wrong("after", text, "the id of an event")
     return int(text)
 
 
 def _wrong(name: str, text: str, wanted: str) -> RequestError:
-    return RequestError(Code.INVALID_REQUEST, f"{name}={text[:64]!r} is not {wanted}", param=name)
+    message = f"{name}={text[:40]!r} is not {wanted}"
+    return RequestError(Code.INVALID_REQUEST, message, param=name)
 
 
 ROUTES = (Route("GET", "/lmxd/v1/events", events),)

@@ -51,6 +51,7 @@ from reconciler.state import (
     InstancePhase,
     InstanceUid,
     InstanceView,
+    ModelKey,
     Observed,
     Routes,
 )

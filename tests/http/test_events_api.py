@@ -1,4 +1,4 @@
-"""`GET /lmxd/v1/events`: lists, streams, places that are lost, silence, slow readers and the end."""
+"""`GET /lmxd/v1/events`: lists, streams, lost places, silence, slow readers and the end."""
 
 from __future__ import annotations
 
