@@ -51,10 +51,15 @@ class Coming:
 
 def for_host(document: DesiredState, host: str) -> DesiredState:
     """The document as the machine of that name reads it."""
-    matching = [pattern for pattern in document.hosts if fnmatchcase(host, pattern)]
-    for pattern in sorted(matching, key=lambda each: (len(each), each)):
+    for pattern in hosts_of(document, host):
         document = over(document, document.hosts[pattern].set)
     return document
+
+
+def hosts_of(document: DesiredState, host: str) -> tuple[str, ...]:
+    """The patterns of `hosts` that match a machine's name, the one that wins last."""
+    matching = (pattern for pattern in document.hosts if fnmatchcase(host, pattern))
+    return tuple(sorted(matching, key=lambda each: (len(each), each)))
 
 
 def open_windows(document: DesiredState, at: datetime) -> tuple[str, ...]:
