@@ -94,13 +94,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     remembered = Remembered(
         *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
     )
-    events = EventLog(
-        journal.state_id,
-        reserved=journal.event_numbers(),
-        reserve=journal.reserve_events,
-        now=clock.now,
-        where=poke.where,
-    )
+    events = _events(journal, clock, poke)
     document = DesiredFile(
         settings.document or Path.cwd() / DOCUMENT_NAME,
         Generations(folder.path / "generations"),
@@ -141,6 +135,17 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         access=access,
     )
     return _Parts(loop, document, probe, files, pool, gate, events, deps, run_log)
+
+
+def _events(journal: Journal, clock: SystemClock, poke: Poke) -> EventLog:
+    """The log of events, its numbers written down by the journal."""
+    return EventLog(
+        journal.state_id,
+        reserved=journal.event_numbers(),
+        reserve=journal.reserve_events,
+        now=clock.now,
+        where=poke.where,
+    )
 
 
 class Poke:
