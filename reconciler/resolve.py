@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.hours import by_the_clock
-from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
 from reconciler.overlay import for_host, in_windows, open_windows, setter, timeline
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
@@ -110,6 +110,7 @@ def of_document(
             request_s=document.limits.request,
             body=document.limits.body,
         ),
+        upkeep=Upkeep(drift=document.reconcile.drift),
         suspended=document.suspend,
         unsupported=of_document,
         windows=windows,
