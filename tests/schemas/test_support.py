@@ -86,7 +86,6 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
-    "/reconcile/guard": {"reconcile": {"guard": "hold"}},
     "/policy": {"policy": {"licenses": "any"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
