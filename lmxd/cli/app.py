@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from lmxd.cli import get, init, plan, run, serve, status, validate, wait
+from lmxd.cli import events, get, init, plan, run, serve, status, validate, wait
+from lmxd.cli import explain as explain_
 from lmxd.cli.messages import complain, explain
 from schemas.errors import LmxdError
 
@@ -47,6 +48,8 @@ for verb in (
     status.status,
     get.get,
     wait.wait,
+    events.events,
+    explain_.explain,
     run.run,
 ):
     app.command()(verb)
