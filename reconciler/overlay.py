@@ -131,8 +131,13 @@ def coming(
     """What the clock alone brings, for those of these models of which it brings anything. `keys`
     are models that are not loaded at `at`, when `windows` are open.
     """
-    moved = {key for schedule in document.schedules.values() for key in _states(schedule)}
-    waiting = moved.intersection(keys)
+    may_be: dict[str, set[str]] = {}
+    for schedule in document.schedules.values():
+        for key, state in _states(schedule).items():
+            if key not in may_be:
+                may_be[key] = {document.resolved(key).state}
+            may_be[key].add(state)
+    waiting = {key for key in keys if not may_be.get(key, set()).isdisjoint(SERVED)}
     found: dict[str, Coming] = {}
     open_ = set(windows)
     before = _setters(document, open_)
@@ -152,7 +157,7 @@ def coming(
             back = Return(turn.at, name, turned, _context(document, open_, key))
             served = found.get(key, Coming()).served or back
             found[key] = Coming(served, back if state == "loaded" else None)
-            if state == "loaded":
+            if state == "loaded" or "loaded" not in may_be[key]:
                 waiting.remove(key)
         before = setters
     return found
