@@ -28,15 +28,11 @@ HELP = {
     "ChecksumMismatch": "nothing: the bad files are gone and are brought anew",
     "UnsupportedArchitecture": "another model, or a version of lmxd that knows its architecture",
     "UnsupportedField": "take the fields out, or use a version of lmxd that has them",
-    "CrashLoop": "change its context, parallel or kv_memory, or ask for another try: "
-    "POST /lmxd/v1/models/KEY/retry",
+    "CrashLoop": "change its context, parallel or kv_memory, or ask for another try: lmxd retry",
     "NoChatTemplate": "give it one: template",
     "CanaryFailed": "look at what it answered to its canary prompt, or change the prompt",
     "ProbePending": "nothing: the device is being asked what it has",
-    "Suspended": "take `suspend: true` out of the document, or POST /lmxd/v1/resume",
-    "Held": "read what it removes, then confirm it: lmxd apply --confirm SHA",
-    "RolledBackAfterCrash": "correct the document: it starts anew with the next valid change",
-    "HeldByRollback": "save the document once more to leave the rollback",
+    "Suspended": "lmxd resume",
     "DocumentLocked": "stop the other daemon that serves the same document",
     "FileNotWritable": "change the file's mode, or edit it where it comes from",
 }
