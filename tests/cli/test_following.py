@@ -110,26 +110,28 @@ async def test_a_follower_sees_edits_and_restarts_and_is_told_what_it_may_have_m
     document.write_text(DOCUMENT.format(state="loaded"))
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    async with running(document, tmp_path, "--listen", f"127.0.0.1:{port}") as daemon:
-        async with following(url) as follower:
-            started = await follower.event("Started")
-            failed = await follower.event("ActionFailed")
-            assert failed["subject"] == "model/lost"
-            document.write_text(DOCUMENT.format(state="downloaded"))
-            accepted = await follower.event("GenerationAccepted")
-            assert (accepted["subject"], accepted["generation"]) == ("generation/2", 2)
-            changed = await follower.event("EpochChanged")
-            assert changed["message"] == "lost is to be downloaded (document), was loaded"
-            assert changed["id"] > accepted["id"] > failed["id"] > started["id"]
-            await daemon.stop()
-            assert (await follower.event("Stopping"))["subject"] == "daemon"
-            await follower.note("trying again")
-            async with running(document, tmp_path, "--listen", f"127.0.0.1:{port}"):
-                await follower.note("some events were missed")
-                again = await follower.event("Started")
-                assert again["id"] > changed["id"]
-                assert again["message"].endswith("starts with generation 2")
-                assert await follower.stop() == 0
+    async with (
+        running(document, tmp_path, "--listen", f"127.0.0.1:{port}") as daemon,
+        following(url) as follower,
+    ):
+        started = await follower.event("Started")
+        failed = await follower.event("ActionFailed")
+        assert failed["subject"] == "model/lost"
+        document.write_text(DOCUMENT.format(state="downloaded"))
+        accepted = await follower.event("GenerationAccepted")
+        assert (accepted["subject"], accepted["generation"]) == ("generation/2", 2)
+        changed = await follower.event("EpochChanged")
+        assert changed["message"] == "lost is to be downloaded (document), was loaded"
+        assert changed["id"] > accepted["id"] > failed["id"] > started["id"]
+        await daemon.stop()
+        assert (await follower.event("Stopping"))["subject"] == "daemon"
+        await follower.note("trying again")
+        async with running(document, tmp_path, "--listen", f"127.0.0.1:{port}"):
+            await follower.note("some events were missed")
+            again = await follower.event("Started")
+            assert again["id"] > changed["id"]
+            assert again["message"].endswith("starts with generation 2")
+            assert await follower.stop() == 0
 
 
 async def test_events_are_listed_narrowed_and_explained(tmp_path: Path) -> None:
