@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from lmxd.cli import get, init, plan, run, serve, status, validate, wait
+from lmxd.cli import get, init, plan, run, serve, status, timeline, validate, wait
 from lmxd.cli.messages import complain, explain
 from schemas.errors import LmxdError
 
@@ -44,6 +44,7 @@ for verb in (
     serve.serve,
     validate.validate,
     plan.plan,
+    timeline.timeline,
     status.status,
     get.get,
     wait.wait,

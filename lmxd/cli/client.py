@@ -20,6 +20,7 @@ import msgspec
 
 from schemas.errors import Code, LmxdError, RequestError
 from schemas.status import DaemonStatus, ModelStatus
+from schemas.wire.control import Timeline
 
 __all__ = ["Chunk", "Client", "Unreachable"]
 
@@ -29,6 +30,7 @@ API = "/lmxd/v1"
 STATUS = f"{API}/status"
 DESIRED = f"{API}/desired"
 PLAN = f"{API}/plan"
+TIMELINE = f"{API}/timeline"
 _CONNECT_S = 5.0
 _ANSWER_S = 60.0
 
@@ -101,6 +103,10 @@ class Client:
         """The body of a GET as JSON values."""
         found: object = json.loads(self.get(path))
         return found
+
+    def timeline(self, hours: int) -> Timeline:
+        """What the clock brings in the coming hours."""
+        return _decoded(self.get(f"{TIMELINE}?hours={hours}"), Timeline)
 
     def chat(self, body: Mapping[str, object]) -> Iterator[Chunk]:
         """Ask `/v1/chat/completions` and yield what comes, until the end of the answer.

@@ -11,7 +11,16 @@ import typer
 
 from schemas.errors import Code, LmxdError
 
-__all__ = ["DEFAULT_URL", "Document", "Form", "Output", "Url", "document_path", "seconds"]
+__all__ = [
+    "DEFAULT_URL",
+    "Document",
+    "Form",
+    "HostName",
+    "Output",
+    "Url",
+    "document_path",
+    "seconds",
+]
 
 DEFAULT_URL = "http://127.0.0.1:1234"
 
@@ -35,6 +44,16 @@ Url = Annotated[
 Document = Annotated[
     str | None,
     typer.Argument(metavar="FILE", help="the desired-state document", show_default=False),
+]
+HostName = Annotated[
+    str | None,
+    typer.Option(
+        "--host-name",
+        metavar="NAME",
+        envvar="LMXD_HOST_NAME",
+        help="the machine, for `hosts` of FILE; this one unless it is named",
+        show_default=False,
+    ),
 ]
 
 

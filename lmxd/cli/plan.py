@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lmxd.cli.options import DEFAULT_URL, Document, Form, Output, Url
+from lmxd.cli.options import DEFAULT_URL, Document, Form, HostName, Output, Url
 
 __all__ = ["plan"]
 
@@ -28,6 +28,7 @@ def plan(
             "--at", metavar="TIME", help="as if it were then: 2026-11-21T22:00, or with an offset"
         ),
     ] = None,
+    host_name: HostName = None,
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
@@ -48,7 +49,10 @@ def plan(
     from lmxd.cli.output import structured
 
     moment = plan_view.moment(at) if at is not None else None
-    found = plan_view.of_daemon(url, moment) if file is None else plan_view.of_file(file, moment)
+    if file is None:
+        found: plan_view.PlanData | None = plan_view.of_daemon(url, moment)
+    else:
+        found = plan_view.of_file(file, moment, plan_view.host(host_name))
     if found is None:
         return 1
     if output is Form.TABLE:
