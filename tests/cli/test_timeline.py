@@ -98,7 +98,9 @@ def test_who_has_no_room_is_marked_and_explained() -> None:
 
 def test_names_that_answer_nobody_are_named_once_with_their_hours() -> None:
     lines = drawing(answer(hours=60, memory=9))
-    assert "auto answers nobody while a model loads, from Fri 22:00, Sat 22:00, Sun 22:00 on" in lines
+    assert (
+        "auto answers nobody while a model loads, from Fri 22:00, Sat 22:00, Sun 22:00 on" in lines
+    )
     assert "auto answers nobody for about 10 s, from Sat 06:00, Sun 06:00, Mon 06:00 on" in lines
 
 
