@@ -13,6 +13,18 @@ __all__ = ["plan"]
 
 CHANGES = 2
 
+Change = Annotated[
+    str | None,
+    typer.Option("--file", "-f", metavar="FILE", help="with this document instead of the own"),
+]
+Patch = Annotated[
+    str | None,
+    typer.Option("--patch", metavar="PATCH", help="with this patch: itself, @FILE, or -"),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="FILE", help="save it, for `lmxd apply --plan`")
+]
+
 
 def plan(
     file: Document = None,
@@ -29,18 +41,9 @@ def plan(
         ),
     ] = None,
     host_name: HostName = None,
-    change: Annotated[
-        str | None,
-        typer.Option("--file", "-f", metavar="FILE", help="with this document instead of the own"),
-    ] = None,
-    patch: Annotated[
-        str | None,
-        typer.Option("--patch", metavar="PATCH", help="with this patch: itself, @FILE, or -"),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE", help="save it, for `lmxd apply --plan`"),
-    ] = None,
+    change: Change = None,
+    patch: Patch = None,
+    out: Out = None,
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
