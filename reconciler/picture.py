@@ -24,6 +24,7 @@ from reconciler.state import (
     ModelState,
     Observed,
 )
+from schemas.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Picture:
     """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
 
     `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
-    last jump of the wall clock since the start.
+    last jump of the wall clock since the start. `overfull`: pinned models that at some time do not
+    fit together.
     """
 
     epoch: int
@@ -51,6 +53,7 @@ class Picture:
     running: Mapping[str, Action]
     asked_at: datetime | None = None
     stepped: ClockStep | None = None
+    overfull: Problem | None = None
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
