@@ -113,6 +113,7 @@ def _model(
         disk=_disk(model, picture),
         memory=_memory(model, picture),
         serving=_serving(model, picture),
+        schedule=picture.schedules.get(model.key, UNSET),
         failure=_failure(failure) if failure else UNSET,
     )
 
