@@ -25,6 +25,7 @@ from schemas.status import (
     Condition,
     DaemonStatus,
     DiskStatus,
+    DriftStatus,
     FailureStatus,
     Health,
     MachineStatus,
@@ -115,6 +116,10 @@ def _model(
         serving=_serving(model, picture),
         schedule=picture.schedules.get(model.key, UNSET),
         failure=_failure(failure) if failure else UNSET,
+        drift=tuple(
+            DriftStatus(each.path, each.expected, each.found, conditions.instant(each.since))
+            for each in picture.known.drifts.get(model.key, ())
+        ),
     )
 
 

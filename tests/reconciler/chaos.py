@@ -40,7 +40,14 @@ def document(rng: random.Random) -> dict[str, object]:
     if rng.random() < 0.2:
         limits["loaded"] = rng.choice((1, 2, 3))
     suspend = rng.random() < 0.04
-    return {"models": models, "aliases": aliases, "limits": limits, "suspend": suspend}
+    drift = rng.choice(("enforce", "enforce", "adopt", "warn"))
+    return {
+        "models": models,
+        "aliases": aliases,
+        "limits": limits,
+        "suspend": suspend,
+        "reconcile": {"drift": drift},
+    }
 
 
 def model(rng: random.Random) -> dict[str, object]:
@@ -190,7 +197,7 @@ class Chaos:
             uid for uid, r in self.world.pool.residents.items() if r.phase is not InstancePhase.DEAD
         ]
         if alive:
-            self.world.kill(self.rng.choice(alive))
+            self.world.kill(self.rng.choice(alive), outside=self.rng.random() < 0.5)
 
     def _fault(self) -> None:
         repo = self.world.repos[self.rng.choice(SOURCES)]

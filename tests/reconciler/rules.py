@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.conditions import instant
+from reconciler.drift import FILES, LOADED
 from reconciler.loop.core import Decision
 from reconciler.state import (
     ArtifactRef,
@@ -57,6 +58,7 @@ class Rules:
         self._routes(world, decision)
         self._once(world, decision, outcomes)
         self._rate(world, decision)
+        self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
                 self._loads_verified(world, action)
@@ -149,6 +151,19 @@ class Rules:
                 assert self._tried.pop(subject, None) != fact, f"{subject} is tried again"
             self._begun[action.key] = facts
 
+    def _left(self, decision: Decision) -> None:
+        """What was taken away outside comes back only where the document has it put right."""
+        picture = decision.picture
+        if picture.effective.upkeep.drift == "enforce":
+            return
+        lost = {(k, d.path) for k, drifts in picture.known.drifts.items() for d in drifts}
+        for action in decision.start:
+            if isinstance(action, Load):
+                assert (action.model, LOADED) not in lost, f"{action.key} undoes what is left"
+            if isinstance(action, Download):
+                users = {m.key for m in picture.effective.models if m.artifact == action.artifact}
+                assert not all((k, FILES) in lost for k in users), f"{action.key} undoes it"
+
     def _rate(self, world: World, decision: Decision) -> None:
         """27: no busy loop: nothing is started over and over at one instant, and the
         next look is never at once.
@@ -214,7 +229,8 @@ def at_rest(world: World, decision: Decision) -> None:
             stalled = _condition(model.conditions, "Stalled").status == "True"
             assert told or stalled or effective.suspended, f"{model.key}: {ready}"
         if model.target.state == ModelState.DOWNLOADED and not stalled_or_ready(model.conditions):
-            assert effective.suspended or verdict.reason == "Suspended", model
+            left = effective.upkeep.drift != "enforce" and model.drift
+            assert effective.suspended or verdict.reason == "Suspended" or left, model
     again = world.step()
     assert again.start == ()
     assert again.cancel == ()
