@@ -11,10 +11,11 @@ import pytest
 from msgspec import UNSET
 
 from reconciler.loop.core import Decision
+from reconciler.owners import with_owners
 from reconciler.state import Lease
 from reconciler.timetable import instant, skipped
 from schemas.schedule import Schedule
-from schemas.status import NextStatus, ScheduleStatus
+from schemas.status import ManagerStatus, NextStatus, ScheduleStatus
 from tests.reconciler.stage import entry, world
 from tests.reconciler.world import World
 
@@ -106,10 +107,27 @@ def test_while_a_lease_sets_the_state_its_end_comes_next() -> None:
     assert found == NextStatus(
         "2026-11-20T22:00:00.000Z", f"Fri 2026-11-20 23:00 {PARIS}", "loaded", None
     )
+    model = decision.status.model("a")
+    assert model is not None
+    lent = ManagerStatus("bot", "2026-11-20T12:00:00.000Z", lease="l1")
+    assert model.managers == {"/state": lent}
     here.at = ends
     decision = here.step()
     assert decision.status.leases == 0
     assert schedule(decision).next is not None
+
+
+def test_what_the_document_says_lies_below_the_lease() -> None:
+    here = world(a=2, b=2)
+    edited(here, night=window("22:00", "06:00"))
+    patch = {"models": {"a": {"state": "on-demand"}}}
+    lease = Lease("l1", "bot", here.at, here.at + timedelta(hours=1), patch)
+    here.config = replace(here.config, leases=(lease,))
+    mine = ManagerStatus("cron", "2026-11-19T12:00:00.000Z", 7)
+    fields = {"a": {"/state": mine, "/context": mine}}
+    status = with_owners(here.step().status, lambda key: fields.get(key, {}))
+    found = {m.key: {path: owner.by for path, owner in m.managers.items()} for m in status.models}
+    assert found == {"a": {"/state": "bot", "/context": "cron"}, "b": {}}
 
 
 def test_an_odd_night_is_told_a_week_ahead_and_its_loss_once() -> None:
