@@ -46,6 +46,7 @@ from reconciler.state import (
 from schemas.desired import DesiredState
 from tests.reconciler.pool import Pool
 
+MIB = 1024**2
 GIB = 1024**3
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
