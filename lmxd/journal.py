@@ -1,7 +1,8 @@
 """What the reconciler remembers over a restart, in the state folder: the port `Journal`.
 
 state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
-load times, failures.json what failed and when it may be tried again. A file that cannot be
+load times, failures.json what failed and when it may be tried again, events.json up to which
+number events may have been told. A file that cannot be
 understood is set aside by the state folder and its memory starts anew.
 """
 
@@ -34,6 +35,7 @@ class Journal:
         self._ledger = Ledger(_or(measured, dict[str, tuple[Measurement, ...]], {}))
         records = (folder.read("failures") or {}).get("records")
         self._failures = _or(records, dict[str, Record], {})
+        self._events = _or((folder.read("events") or {}).get("reserved"), int, 0)
 
     def epoch(self) -> tuple[int, str]:
         """The last epoch and the fingerprint of the effective state it stood for."""
@@ -46,6 +48,14 @@ class Journal:
     def failures(self) -> Mapping[str, Record]:
         """Failure records by subject."""
         return self._failures
+
+    def event_numbers(self) -> int:
+        """The number up to which events may have been told."""
+        return self._events
+
+    async def reserve_events(self, upto: int) -> None:
+        """Persist that numbers up to this one may be given out; raises OSError."""
+        await self._write("events", {"reserved": upto})
 
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from schemas.errors import StartupError
 
-__all__ = ["StateFolder", "sync_folder", "write_durably"]
+__all__ = ["StateFolder", "sync_descriptor", "sync_folder", "write_durably"]
 
 _FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
 
@@ -32,7 +32,7 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o600) -> None:
             os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
-            _sync(file.fileno())
+            sync_descriptor(file.fileno())
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -44,12 +44,12 @@ def sync_folder(path: Path) -> None:
     """Make creations and renames in this folder durable; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _sync(descriptor)
+        sync_descriptor(descriptor)
     finally:
         os.close(descriptor)
 
 
-def _sync(descriptor: int) -> None:
+def sync_descriptor(descriptor: int) -> None:
     """Down to the platter: on macOS fsync stops at the drive's cache, F_FULLFSYNC does not."""
     if _FULL_SYNC is not None:
         try:

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.state import ArtifactRef, DiskLimits, InstanceUid, ModelKey
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef, InstanceUid, ModelKey
 
 
 class _Keyed:

@@ -1,4 +1,4 @@
-"""Conditions of one model and of the daemon: what is true, why, and since when.
+"""Conditions of one model: what is true, why, and since when; and how all of them are stamped.
 
 Pure: computed at every pass from the picture of the pass. A condition keeps its transition time
 for as long as its status stays the same, whatever its reason says.
@@ -9,12 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from reconciler.actions import Verdict
 from reconciler.backoff import Record
 from reconciler.knowledge import download_subject
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, DiskState, EffectiveModel, ModelState
+from reconciler.routes import closed
+from reconciler.state import (
+    DiskPhase,
+    DiskState,
+    EffectiveModel,
+    InstanceView,
+    ModelState,
+    Spare,
+)
 from schemas.quantities import format_bytes
 from schemas.status import Condition
 
@@ -43,6 +52,11 @@ def stamp(
 def instant(at: datetime) -> str:
     """An instant as conditions show it."""
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def wall(at: datetime, zone: str) -> str:
+    """An instant as people in that zone say it."""
+    return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
 
 
 def of_model(model: EffectiveModel, picture: Picture, failure: Record | None) -> Iterator[Finding]:
@@ -78,6 +92,9 @@ def _wanted(model: EffectiveModel) -> tuple[Truth, str, str]:
             return "True", "InWindow", f"state is loaded, by {model.because}"
         case ModelState.LOADED:
             return "True", "Always", "state is loaded"
+        case _ if model.spare is Spare.PREWARM and model.loaded_at is not None:
+            message = f"loaded ahead, in spare memory: wanted from {instant(model.loaded_at)} on"
+            return "True", "Prewarming", message
         case ModelState.ON_DEMAND if model.demanded:
             return "True", "OnDemand", "requests want it, or did within keep_alive"
         case ModelState.ON_DEMAND:
@@ -90,7 +107,7 @@ def _wanted(model: EffectiveModel) -> tuple[Truth, str, str]:
 
 
 def _admitted(verdict: Verdict) -> tuple[Truth, str, str]:
-    return _truth(verdict.admitted), verdict.reason, verdict.message
+    return truth(verdict.admitted), verdict.reason, verdict.message
 
 
 def _downloaded(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, str]:
@@ -120,7 +137,10 @@ def _loaded(
 ) -> tuple[Truth, str, str]:
     current = picture.current(model.key)
     if current is not None:
-        return "True", "Resident", f"instance {current.uid}"
+        return "True", *_resident(model, current)
+    ahead = picture.ready(model.key)
+    if ahead is not None and model.spare is not None:
+        return "True", "Prewarmed", f"instance {ahead.uid} is loaded ahead of its window"
     if picture.loading(model.key) is not None:
         return "False", "Loading", "the worker is loading it"
     if failure is not None and picture.disk(model).phase is DiskPhase.VERIFIED:
@@ -128,10 +148,23 @@ def _loaded(
     return "False", "NotLoaded", "no instance"
 
 
+def _resident(model: EffectiveModel, current: InstanceView) -> tuple[str, str]:
+    """Why an instance is there: it is wanted, or there was no need for it to go."""
+    if model.spare is Spare.BRIDGE and model.loaded_at is not None:
+        again = f"wanted again from {instant(model.loaded_at)} on"
+        return "BridgingGap", f"instance {current.uid} stays while there is room: {again}"
+    if model.spare is Spare.LAZY:
+        return "ClosedLazily", f"instance {current.uid} stays until its memory is needed"
+    return "Resident", f"instance {current.uid}"
+
+
 def _ready(
     model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
 ) -> tuple[Truth, str, str]:
     """Ready, else the first of these reasons: not wanted, refused, failed, on its way."""
+    if closed(model, picture.plan):
+        when = f": it is served from {instant(model.served_at)} on" if model.served_at else ""
+        return "False", "OutsideWindow", f"state is {model.state}{when}"
     if picture.current(model.key) is not None:
         return "True", "Serving", "it answers"
     if verdict.reason in ("Suspended", "UnsupportedField"):
@@ -196,73 +229,8 @@ def _complete(model: EffectiveModel, disk: DiskState) -> tuple[Truth, str, str]:
     return "False", "AsDesired", "what is served is what is wanted"
 
 
-def of_daemon(picture: Picture) -> Iterator[Finding]:
-    """The findings about the daemon, in the order of `schemas.status.DAEMON_CONDITIONS`."""
-    config, effective, plan = picture.config, picture.effective, picture.plan
-    yield "ConfigValid", _truth(config.valid), config.reason, config.message
-    newest = "the newest file is served" if config.current else "an older generation is served"
-    reason = "Current" if config.current else config.reason
-    yield "ConfigCurrent", _truth(config.current), reason, newest
-    yield "Converged", *_converged(picture)
-    over = plan.budget is not None and plan.memory_now > plan.budget
-    numbers = f"{format_bytes(plan.memory_now)} of {format_bytes(plan.budget or 0)} accounted"
-    yield "MemoryPressure", _truth(over), "Accounted", numbers
-    free, floor = picture.observed.host.disk_free, effective.disk.free
-    room = f"{format_bytes(free)} free, {format_bytes(floor)} are to stay free"
-    yield "DiskPressure", _truth(free < floor), "FreeDisk", room
-    yield "WatcherHealthy", _truth(config.watching), *_watcher(config.watching)
-    yield "ClockSane", "Unknown", "NotObserved", "clock steps are not looked for in this version"
-    yield "ApiWritable", "False", "ReadOnly", "the document is changed by editing its file"
-    aside = picture.observed.host.set_aside
-    yield "StateIntact", _truth(not aside), *_state(aside)
-    word = str(effective.suspended).lower()
-    yield "Suspended", _truth(effective.suspended), "Document", f"suspend is {word}"
-    yield "Supported", *supported(effective.unsupported)
-
-
-def _truth(value: bool | None) -> Truth:
+def truth(value: bool | None) -> Truth:
+    """A bool as conditions write it; None: not known."""
     if value is None:
         return "Unknown"
     return "True" if value else "False"
-
-
-def _state(aside: tuple[str, ...]) -> tuple[str, str]:
-    if aside:
-        return "SetAside", "; ".join(aside)
-    return "Intact", "everything remembered could be read"
-
-
-def _watcher(healthy: bool) -> tuple[str, str]:
-    if healthy:
-        return "Watching", "file events arrive"
-    return "MissedChange", "a change was found by looking that no file event announced"
-
-
-def _converged(picture: Picture) -> tuple[Truth, str, str]:
-    """Converged when nothing is left to do; models that cannot be helped are named."""
-    if picture.plan.budget is None:
-        return "False", "ProbePending", "asking what the device has"
-    if not picture.plan.empty:
-        return "False", "Progressing", f"{len(picture.plan.steps)} steps are left"
-    exceptions = [
-        f"{model.key}: {reason}"
-        for model in picture.effective.models
-        if (reason := _exception(model, picture)) is not None
-    ]
-    if exceptions:
-        return "True", "WithExceptions", "; ".join(exceptions)
-    return "True", "AllMet", "everything is as desired"
-
-
-def _exception(model: EffectiveModel, picture: Picture) -> str | None:
-    verdict = picture.plan.verdicts[model.key]
-    failure = picture.failure(model)
-    if verdict.reason in ("Suspended", "UnsupportedField", "ProbePending"):
-        return verdict.reason
-    if failure is not None:
-        return failure.reason
-    if verdict.wanted and verdict.admitted is not True:
-        return verdict.reason
-    if verdict.wanted and picture.current(model.key) is None:
-        return "NotLoaded"
-    return None

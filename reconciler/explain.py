@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from reconciler.actions import (
     Action,
@@ -20,6 +19,7 @@ from reconciler.actions import (
     Unload,
     Verify,
 )
+from reconciler.conditions import wall
 from reconciler.picture import Picture
 from reconciler.state import ArtifactRef, DiskState, Turn
 from schemas.quantities import format_bytes, format_duration
@@ -109,11 +109,7 @@ def _by_the_clock(turn: Turn) -> str:
     """The next boundary as people say it: in the zone of the document."""
     verbs = (("opens", turn.opens), ("closes", turn.closes))
     what = ", ".join(f"{name} {verb}" for verb, names in verbs for name in names)
-    return f"Next by the clock: {_wall(turn.at, turn.zone)}: {what}."
-
-
-def _wall(at: datetime, zone: str) -> str:
-    return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M} {zone}"
+    return f"Next by the clock: {wall(turn.at, turn.zone)}: {what}."
 
 
 def _seconds(value: float) -> float | None:
@@ -127,7 +123,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     head = f"plan for generation {picture.effective.generation}, epoch {picture.epoch}"
     if picture.asked_at is not None:
         zone = turn.zone if turn is not None else "UTC"
-        head = f"plan for {_wall(picture.asked_at, zone)}, with what is true now"
+        head = f"plan for {wall(picture.asked_at, zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
     if plan.steps:
         yield "Actions, in the order they will run:"

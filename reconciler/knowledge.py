@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record, failure_key
 from reconciler.budget import Ledger, context_of
+from reconciler.limits import DiskLimits
 from reconciler.state import (
     ArtifactRef,
-    DiskLimits,
     DiskPhase,
     DiskState,
     EffectiveModel,
@@ -60,6 +60,12 @@ def download_key(artifact: ArtifactRef, limits: DiskLimits, credentials: str) ->
 def delete_subject(artifact: ArtifactRef) -> str:
     """Where failures to remove an artifact are filed."""
     return f"delete:{artifact}"
+
+
+def subjects_of(model: EffectiveModel) -> tuple[str, ...]:
+    """All under which failures of a model and of its files are filed."""
+    artifact = model.artifact
+    return download_subject(artifact), delete_subject(artifact), load_subject(model.key)
 
 
 def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:

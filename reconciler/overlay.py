@@ -17,18 +17,36 @@ from reconciler.timetable import HORIZON, active, next_boundary, zone_of
 from schemas.base import Strict
 from schemas.desired import DesiredState, HostOverlay
 from schemas.model import Model, laid_over
-from schemas.schedule import Overlay
+from schemas.schedule import Overlay, Schedule
 
 TURNS = 64
 """So many openings and closings are looked at for the one that serves a model again."""
+SERVED = ("loaded", "on-demand")
+"""States in which a model answers requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Return:
-    """When a model is served again, and the window that asks for it; None: the document does."""
+    """When a model comes back by the clock, and with which context.
+
+    `window` asks for it; None: the document does. `turned`: the window whose opening brings it,
+    or whose end does: its word on `prefetch` and `prewarm` counts.
+    """
 
     at: datetime
     window: str | None
+    turned: str
+    context: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """When a model is next served in any way, and when it is next loaded whoever asks; None: not
+    as far as anybody looks.
+    """
+
+    served: Return | None = None
+    loaded: Return | None = None
 
 
 def for_host(document: DesiredState, host: str) -> DesiredState:
@@ -74,7 +92,7 @@ def over(document: DesiredState, overlay: Overlay) -> DesiredState:
 
 def setter(document: DesiredState, windows: Iterable[str], key: str) -> str | None:
     """The window that says what the state of a model is; None: no open one does."""
-    setting = [name for name in windows if _state(document, name, key) is not None]
+    setting = [name for name in windows if key in _states(document.schedules[name])]
     return setting[-1] if setting else None
 
 
@@ -102,37 +120,66 @@ def timeline(document: DesiredState, at: datetime) -> Iterator[Turn]:
                 coming[name] = boundary
 
 
-def served_again(
+def coming(
     document: DesiredState, windows: Iterable[str], keys: Collection[str], at: datetime
-) -> dict[str, Return]:
-    """When each of these models is next to be loaded, or loaded on demand, by the clock alone."""
-    waiting = {
-        key
-        for key in keys
-        if any(_state(document, name, key) is not None for name in document.schedules)
-    }
-    found: dict[str, Return] = {}
+) -> dict[str, Coming]:
+    """What the clock alone brings, for those of these models of which it brings anything. `keys`
+    are models that are not loaded at `at`, when `windows` are open.
+    """
+    moved = {key for schedule in document.schedules.values() for key in _states(schedule)}
+    waiting = moved.intersection(keys)
+    found: dict[str, Coming] = {}
     open_ = set(windows)
+    before = _setters(document, open_)
     for turn in islice(timeline(document, at), TURNS) if waiting else ():
         if turn.at - at > HORIZON or not waiting:
             break
         open_ = (open_ | set(turn.opens)) - set(turn.closes)
+        setters = _setters(document, open_)
         for key in sorted(waiting):
-            name = setter(document, _in_order(document, open_), key)
-            state = _state(document, name, key) if name else document.resolved(key).state
-            if state in ("loaded", "on-demand"):
-                found[key] = Return(turn.at, name)
+            name = setters.get(key)
+            state = _states(document.schedules[name])[key] if name else document.resolved(key).state
+            if state not in SERVED:
+                continue
+            turned = name if name in turn.opens else before.get(key, name)
+            if turned is None:  # the document's own word, which no window had changed
+                continue
+            back = Return(turn.at, name, turned, _context(document, open_, key))
+            served = found.get(key, Coming()).served or back
+            found[key] = Coming(served, back if state == "loaded" else None)
+            if state == "loaded":
                 waiting.remove(key)
+        before = setters
     return found
+
+
+def _setters(document: DesiredState, open_: Collection[str]) -> dict[str, str]:
+    """By model, the open window that says what its state is."""
+    return {
+        key: name
+        for name in _in_order(document, open_)
+        for key in _states(document.schedules[name])
+    }
+
+
+def _states(schedule: Schedule) -> dict[str, str]:
+    """By model, the state that a window sets."""
+    models = schedule.set.models.items()
+    return {key: changes.state for key, changes in models if changes.state is not None}
+
+
+def _context(document: DesiredState, open_: Collection[str], key: str) -> int:
+    """The context of a model while these windows are open."""
+    context = document.resolved(key).context
+    for name in _in_order(document, open_):
+        changes = document.schedules[name].set.models.get(key)
+        if changes is not None and changes.context is not None:
+            context = changes.context
+    return context
 
 
 def _in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: (document.schedules[name].priority, name)))
-
-
-def _state(document: DesiredState, window: str, key: str) -> str | None:
-    changes = document.schedules[window].set.models.get(key)
-    return changes.state if changes is not None else None
 
 
 def _changed(model: Model, changes: Strict) -> Model:

@@ -26,11 +26,20 @@ from reconciler.state import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class ClockStep:
+    """The wall clock jumped: by how many seconds, negative is back, and what it said then."""
+
+    at: datetime
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Picture:
     """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
 
-    `asked_at`: the instant a preview was asked for; None for what the loop decided.
+    `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
+    last jump of the wall clock since the start.
     """
 
     epoch: int
@@ -41,6 +50,7 @@ class Picture:
     known: Knowledge
     running: Mapping[str, Action]
     asked_at: datetime | None = None
+    stepped: ClockStep | None = None
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
@@ -49,6 +59,10 @@ class Picture:
     def loading(self, key: ModelKey) -> InstanceView | None:
         """The instance of a model that is being loaded."""
         return self._instances.get((key, InstancePhase.LOADING))
+
+    def ready(self, key: ModelKey) -> InstanceView | None:
+        """The instance of a model that is loaded and answers nobody yet."""
+        return self._instances.get((key, InstancePhase.READY))
 
     @cached_property
     def _instances(self) -> Mapping[tuple[ModelKey, InstancePhase], InstanceView]:
@@ -77,10 +91,10 @@ class Picture:
 
     @cached_property
     def _busy(self) -> frozenset[ModelKey]:
-        return frozenset(key for step in self.plan.steps for key in _models(step.action))
+        return frozenset(key for step in self.plan.steps for key in concerned(step.action))
 
 
-def _models(action: Action) -> tuple[ModelKey, ...]:
+def concerned(action: Action) -> tuple[ModelKey, ...]:
     """The models an action concerns."""
     models = getattr(action, "models", None)
     if models is not None:

@@ -23,6 +23,7 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from schemas.events import Event
 
 
 class Clock(Protocol):
@@ -129,3 +130,10 @@ class Journal(Protocol):
 
     async def save_failures(self, failures: Mapping[str, Record]) -> None:
         """Persist the failure records."""
+
+
+class Events(Protocol):
+    """Where it is told what happened."""
+
+    def emit(self, event: Event) -> None:
+        """Keep it and tell who follows. Never blocks, never raises."""

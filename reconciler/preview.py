@@ -1,4 +1,5 @@
-"""A picture of another instant: what its windows would have the loop do to the world as it is now.
+"""A picture of another instant, or of another document: what it would have the loop do to the world
+as it is now.
 
 Called by previews over HTTP; the loop never does. What is observed, remembered and running stays
 that of the picture it starts from, so a preview of the present instant is that picture. Pure.
@@ -6,16 +7,37 @@ that of the picture it starts from, so a preview of the present instant is that 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from reconciler.picture import Picture
 from reconciler.plan import plan
-from reconciler.resolve import resolve
+from reconciler.prewarm import loads
+from reconciler.resolve import resolve, variants
+from reconciler.state import ArtifactRef, ConfigView, DiskState
 
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     """What would be planned if it were `at`, an aware instant, on the machine of that name."""
-    effective = resolve(picture.config.accepted, at, picture.observed.demands, host)
-    decided = plan(effective, picture.observed, picture.known, picture.running)
+    accepted, observed = picture.config.accepted, picture.observed
+    took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
+    effective = resolve(accepted, at, observed.demands, host, took)
+    decided = plan(effective, observed, picture.known, picture.running)
     return replace(picture, effective=effective, plan=decided, asked_at=at)
+
+
+def candidate(
+    picture: Picture,
+    config: ConfigView,
+    disk: Mapping[ArtifactRef, DiskState],
+    host: str,
+    at: datetime | None = None,
+) -> Picture:
+    """What would be planned if document and leases were those of `config`: at once, or at an
+    instant. `disk` is how the files stand that they name and the document in force does not.
+    """
+    observed = replace(picture.observed, disk={**picture.observed.disk, **disk})
+    other = replace(picture, config=config, observed=observed)
+    found = at_instant(other, at or observed.at, host)
+    return found if at is not None else replace(found, asked_at=None)

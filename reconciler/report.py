@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from msgspec import UNSET
 
 from reconciler import conditions
 from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
+from reconciler.daemon_conditions import of_daemon
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, EffectiveModel, InstanceView, ModelKey, ModelState
+from reconciler.routes import closed
+from reconciler.state import (
+    DiskPhase,
+    EffectiveModel,
+    InstanceView,
+    ModelKey,
+    ModelState,
+    Turn,
+)
 from schemas.status import (
     Condition,
     DaemonStatus,
@@ -23,12 +33,22 @@ from schemas.status import (
     ServingStatus,
     Summary,
     TargetStatus,
+    TurnStatus,
 )
 
 
-def report(
-    picture: Picture, previous: DaemonStatus | None, version: str, state_id: str
-) -> DaemonStatus:
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a daemon says of itself: its version, the name of its memory, and the version of the
+    database of time zones that it reads ("" where that is not known).
+    """
+
+    version: str
+    state_id: str
+    tzdata: str = ""
+
+
+def report(picture: Picture, previous: DaemonStatus | None, about: About) -> DaemonStatus:
     """The status after a pass. `previous` gives the transition times of unchanged conditions."""
     now = conditions.instant(picture.observed.at)
     earlier = {model.key: model for model in previous.models} if previous else {}
@@ -38,14 +58,14 @@ def report(
     before = _by_type(previous.conditions if previous else ())
     accepted = picture.config.accepted
     return DaemonStatus(
-        version=version,
-        state_id=state_id,
+        version=about.version,
+        state_id=about.state_id,
         document=picture.config.path,
         generation=accepted.generation if accepted else 0,
         epoch=picture.epoch,
         summary=_whole(picture, models),
         conditions=conditions.stamp(
-            conditions.of_daemon(picture),
+            of_daemon(picture, before),
             before,
             picture.effective.generation,
             picture.epoch,
@@ -53,7 +73,18 @@ def report(
         ),
         machine=_machine(picture),
         models=models,
+        windows=picture.effective.windows,
+        next=_turn(picture.effective.turn),
+        leases=len(picture.effective.leases),
+        tzdata=about.tzdata,
     )
+
+
+def _turn(turn: Turn | None) -> TurnStatus | None:
+    if turn is None:
+        return None
+    at = conditions.instant(turn.at)
+    return TurnStatus(at, conditions.wall(turn.at, turn.zone), turn.opens, turn.closes)
 
 
 def _by_type(items: tuple[Condition, ...]) -> Mapping[str, Condition]:
@@ -90,7 +121,9 @@ def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) ->
     """One word for tables: what answers, what moves, what stands in the way, what is at rest."""
     key, verdict = model.key, picture.plan.verdicts[model.key]
     phases = {i.phase.value for i in picture.observed.instances if i.key == key}
+    standby = closed(model, picture.plan) and not phases.isdisjoint({"ready", "current"})
     moving: tuple[tuple[bool, Summary], ...] = (
+        (standby, "Standby"),
         ("current" in phases, "Ready"),
         (bool(phases & {"draining", "drained", "stopping"}), "Draining"),
         (bool(phases & {"loading", "ready"}), "Loading"),
@@ -100,8 +133,8 @@ def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) ->
         (verdict.reason in ("NeverFits", "UnsupportedField"), "Stalled"),
         (failure is not None and failure.retry_at is None, "Stalled"),
         (failure is not None, "Failed"),
-        (verdict.admitted is False, "NotAdmitted"),
-        (picture.busy(key) or verdict.wanted, "Waiting"),
+        (verdict.admitted is False and model.spare is None, "NotAdmitted"),
+        (picture.busy(key) or (verdict.wanted and model.spare is None), "Waiting"),
         (model.state is ModelState.ON_DEMAND, "Idle"),
         (model.state is ModelState.ABSENT, "Absent"),
     )

@@ -11,31 +11,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from reconciler.overlay import (
-    Return,
-    for_host,
-    in_windows,
-    open_windows,
-    served_again,
-    setter,
-    timeline,
-)
+from reconciler.hours import by_the_clock
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
+from reconciler.overlay import for_host, in_windows, open_windows, setter, timeline
+from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     Demand,
-    DiskLimits,
     Effective,
     EffectiveModel,
-    FlowLimits,
-    MemoryLimit,
     ModelKey,
     ModelState,
     ServingDefaults,
 )
-from reconciler.timetable import HORIZON
 from schemas.alias import alias_targets
 from schemas.desired import DesiredState
 from schemas.inference import Sampling
@@ -48,12 +39,16 @@ NOTHING = Effective(generation=0)
 
 
 def resolve(
-    accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand], host: str = ""
+    accepted: Accepted | None,
+    at: datetime,
+    demands: Mapping[ModelKey, Demand],
+    host: str = "",
+    loads: Loads = NOTHING_KNOWN,
 ) -> Effective:
     """What holds at an instant, on the machine of that name, under the demand of requests."""
     if accepted is None:
         return NOTHING
-    return under_demand(of_document(accepted, at, host), demands)
+    return under_demand(of_document(accepted, at, host, loads), demands)
 
 
 def artifacts(accepted: Accepted | None, host: str) -> frozenset[ArtifactRef]:
@@ -71,9 +66,24 @@ def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Ef
     return replace(effective, models=models) if raised else effective
 
 
-def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
+def variants(accepted: Accepted | None, host: str) -> tuple[EffectiveModel, ...]:
+    """The models that windows load, in every form they then have: how long loads of these take is
+    what `of_document` reckons with.
+    """
+    if accepted is None:
+        return ()
+    document = for_host(accepted.document, host)
+    return tuple(
+        replace(_model(0, key, document.resolved(key), ()), context=context)
+        for key, context in contexts(document)
+    )
+
+
+def of_document(
+    accepted: Accepted, at: datetime, host: str = "", loads: Loads = NOTHING_KNOWN
+) -> Effective:
     """What an accepted document says of an instant, before anybody demands anything. The value is
-    the same until `until`.
+    the same until `until`, while loads take as long as that.
     """
     document = for_host(accepted.document, host)
     windows = open_windows(document, at)
@@ -83,22 +93,17 @@ def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
         _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
         for order, key in enumerate(document.models)
     )
-    resting = [m.key for m in models if m.state in (ModelState.ABSENT, ModelState.DOWNLOADED)]
-    again = served_again(plain, windows, resting, at)
-    models = tuple(
-        _ahead(model, again[model.key], plain, at) if model.key in again else model
-        for model in models
-    )
+    hours = by_the_clock(plain, windows, models, loads, at)
     turn = next(timeline(plain, at), None)
-    changes = [_fetched_from(plain, each) for each in again.values()]
-    changes.append(turn.at if turn is not None else at)
+    changes = (*hours.changes, *([turn.at] if turn is not None else ()))
     return Effective(
         generation=accepted.generation,
-        models=models,
+        models=hours.models,
         aliases=_aliases(document),
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
         downloads=document.limits.downloads,
+        loaded=document.limits.loaded,
         flow=FlowLimits(
             queue=document.limits.queue,
             wait_s=document.limits.wait,
@@ -109,7 +114,7 @@ def of_document(accepted: Accepted, at: datetime, host: str = "") -> Effective:
         unsupported=of_document,
         windows=windows,
         turn=turn,
-        until=min((change for change in changes if change > at), default=None),
+        until=min(changes, default=None),
     )
 
 
@@ -136,6 +141,7 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         drain_s=model.drain,
         load_timeout_s=model.load_timeout,
         serving=_serving(model),
+        group=model.group,
         unsupported=missing,
     )
 
@@ -148,23 +154,6 @@ def _explained(
     if name is None:
         return model
     return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
-
-
-def _ahead(
-    model: EffectiveModel, back: Return, document: DesiredState, at: datetime
-) -> EffectiveModel:
-    """A model that comes back: it is said when, and its files are there in time."""
-    model = replace(model, served_at=back.at)
-    if model.state is not ModelState.ABSENT or at < _fetched_from(document, back):
-        return model
-    because = f"schedule/{back.window}" if back.window else "document"
-    return replace(model, state=ModelState.DOWNLOADED, because=because)
-
-
-def _fetched_from(document: DesiredState, back: Return) -> datetime:
-    """From when on the files of a model that comes back are to be on disk."""
-    prefetch = document.schedules[back.window].prefetch if back.window else 0
-    return back.at - min(timedelta(seconds=min(prefetch, 1e9)), HORIZON)
 
 
 def _serving(model: Model) -> ServingDefaults:
@@ -189,7 +178,9 @@ def _demanded(model: EffectiveModel, demand: Demand | None) -> EffectiveModel:
     if model.state is not ModelState.ON_DEMAND or demand is None:
         return model
     used = demand.waiting > 0 or demand.quiet_s <= 0
-    return replace(model, demanded=True) if used or demand.quiet_s < model.keep_alive_s else model
+    if used or demand.quiet_s < model.keep_alive_s:
+        return replace(model, demanded=True, spare=None)
+    return model
 
 
 def _aliases(document: DesiredState) -> dict[str, tuple[ModelKey, ...]]:

@@ -48,7 +48,8 @@ def build(
     for model in effective.models:
         verdict = plan.verdicts[model.key]
         failure = standing(model, verdict.spec, plan.budget, effective.disk, known)
-        targets[model.key] = _target(_Sight(model, verdict, failure, current.get(model.key)))
+        answers = None if closed(model, plan) else current.get(model.key)
+        targets[model.key] = _target(_Sight(model, verdict, failure, answers))
     names = {name: (*keys, *plan.held.get(name, ())) for name, keys in effective.aliases.items()}
     for key in {key for keys in names.values() for key in keys} - targets.keys():
         gone = previous.targets[key]  # from the document; it is held because it answers
@@ -60,6 +61,14 @@ def build(
         targets=targets,
         flow=effective.flow,
     )
+
+
+def closed(model: EffectiveModel, plan: Plan) -> bool:
+    """Whether the model answers nobody, in memory or not: it is only there for its window, and
+    does not stand in for another.
+    """
+    spare = model.spare is not None and not model.served
+    return spare and not any(model.key in keys for keys in plan.held.values())
 
 
 def holds(
@@ -87,7 +96,8 @@ def _worth_waiting(
     """Whether the model before should stand in: one of the new ones is on its way; or all that
     were have failed, and no request could raise another.
     """
-    new = [verdicts[key] for key in keys]
+    served = [m.key for m in effective.models if m.served]
+    new = [verdicts[key] for key in keys if key in served]
     if any(v.wanted and v.admitted for v in new):
         return True
     failed = any(v.wanted and v.admitted is None for v in new)

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -49,13 +50,28 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldEdit:
+    """A valid text in the file that is not in effect until somebody confirms it.
+
+    `reason` is `Held` (it removes many models at once) or `RolledBackAfterCrash` (the daemon died
+    of it); `message` says what waits and with which command it is let through.
+    """
+
+    sha256: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigView:
     """What the document's owner knows: the last good generation and how the file stands now.
 
     `reason` and `message` explain `valid`; `current` is False while the file on disk differs
-    from the accepted generation. `watching` is False when changes were found that the file
-    watcher missed. `leases` in the order they were made, which is that in which they win; some
-    of them may have expired, or no longer fit the document, and then have no effect.
+    from the accepted generation: it is not valid, or `held`. `watching` is False when changes
+    were found that the file watcher missed. `leases` in the order they were made, which is that
+    in which they win; some of them may have expired, or no longer fit the document, and then
+    have no effect. `writable` says whether changes over HTTP can be written into the file:
+    Writable, DocumentLocked, FileNotWritable or NotLookedYet.
     """
 
     path: str
@@ -66,6 +82,10 @@ class ConfigView:
     message: str
     watching: bool = True
     leases: tuple[Lease, ...] = ()
+    held: HeldEdit | None = None
+    writable: bool = False
+    writable_reason: str = "NotLookedYet"
+    writable_message: str = "whether the file can be written is not known yet"
 
 
 class ModelState(StrEnum):
@@ -75,6 +95,14 @@ class ModelState(StrEnum):
     DOWNLOADED = "downloaded"
     ON_DEMAND = "on-demand"
     LOADED = "loaded"
+
+
+class Spare(StrEnum):
+    """Why a model that is not to be loaded may be in memory that nobody else wants."""
+
+    PREWARM = "prewarm"  # its window opens soon: it is loaded, and answers nobody yet
+    BRIDGE = "bridge"  # its next window opens so soon that what is loaded stays
+    LAZY = "lazy"  # its window closed lazily: what is loaded stays
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -106,10 +134,12 @@ class EffectiveModel:
     `order` is its place in the file and breaks ties. `keep_alive_s` and `drain_s` may be
     infinite. `load_timeout_s` None means: judged by the ledger. `demanded`: a request raised this
     on-demand model. `unsupported` names fields that are set and have no effect in this version.
-    `window`: priority of the window that sets its state, 0 for none.
+    `window`: priority of the window that sets its state, 0 for none. `spare`: outside the hours in
+    which it is to be loaded it may be in spare memory, and this is why.
 
     For people, and no part of what holds: `because` names the layer that sets the state,
-    `served_at` is when the clock alone brings back a model that is not served now.
+    `served_at` is when the clock alone brings back a model that is not served now, `loaded_at`
+    when it next has one loaded that is not to be loaded now.
     """
 
     key: ModelKey
@@ -129,11 +159,19 @@ class EffectiveModel:
     load_timeout_s: float | None = None
     engine_options: Mapping[str, object] = field(default_factory=dict)
     serving: ServingDefaults = field(default_factory=ServingDefaults)
+    group: str | None = None
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
     window: int = 0
+    spare: Spare | None = None
     because: str = field(default="document", compare=False, repr=False)
     served_at: datetime | None = field(default=None, compare=False, repr=False)
+    loaded_at: datetime | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def served(self) -> bool:
+        """Whether requests that name it may be answered at all."""
+        return self.state in (ModelState.LOADED, ModelState.ON_DEMAND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,39 +185,13 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class FlowLimits:
-    """Bounds on requests: waiting ones in the whole daemon, longest wait, longest generation."""
-
-    queue: int = 256
-    wait_s: float = 120.0
-    request_s: float = 1800.0
-    body: int = 32 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryLimit:
-    """`limits.memory`: a share of what the machine has (0..1], or a size; exactly one is set."""
-
-    share: float | None = 0.9
-    size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DiskLimits:
-    """What lmxd's own files may take at most, and what must stay free on their volume."""
-
-    own: int | None = None
-    free: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Effective:
-    """What holds at an instant. Two equal values are the same epoch.
+    """What holds at an instant. Two equal values are the same epoch. `loaded`: most instances at
+    once, None for as many as fit.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
-    Beside what holds, and no part of it: the `windows` that are open, the `leases` that lie over
-    them and the next `turn`, for people; and `until`, the first instant at which the clock alone
-    may give another value.
+    Beside what holds, and no part of it: open `windows`, `leases` over them, the next `turn`, for
+    people; and `until`, the first instant at which the clock alone may give another value.
     """
 
     generation: int
@@ -188,6 +200,7 @@ class Effective:
     memory: MemoryLimit = field(default_factory=MemoryLimit)
     disk: DiskLimits = field(default_factory=DiskLimits)
     downloads: int = 2
+    loaded: int | None = None
     flow: FlowLimits = field(default_factory=FlowLimits)
     suspended: bool = False
     unsupported: tuple[str, ...] = ()
@@ -304,7 +317,7 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class HostView:
     """The machine. `device` is None until the probe answered; `probe_error` says why it failed.
-    `set_aside`: state files that could not be read at the start and were begun anew.
+    `set_aside`: state files that began anew, as they were unreadable. `memory_free`: unused bytes.
     """
 
     memory_total: int
@@ -313,6 +326,7 @@ class HostView:
     device: Device | None
     probe_error: str | None = None
     set_aside: tuple[str, ...] = ()
+    memory_free: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

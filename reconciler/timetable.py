@@ -94,6 +94,15 @@ def next_boundary(schedule: Schedule, zone: ZoneInfo, at: datetime) -> datetime 
     return until if until is not None and until < at + HORIZON else None
 
 
+def ended(schedule: Schedule, zone: ZoneInfo, at: datetime, back: timedelta) -> datetime | None:
+    """The last instant until `at` at which a span of the window ended, if within `back` of it."""
+    today = at.astimezone(zone).date()
+    longest = max(_Rule.of(when).length for when in schedule.when)
+    first = today - back - DAY * (longest + _SLACK)
+    ends = (span.end for span in spans(schedule, zone, first, today + DAY * _SLACK))
+    return max((end for end in ends if at - back < end <= at), default=None)
+
+
 def zone_of(schedule: Schedule, document_zone: str | None) -> ZoneInfo:
     """The zone of a window's times: its own, else the document's, which a valid one has."""
     return ZoneInfo(schedule.timezone or document_zone or "UTC")

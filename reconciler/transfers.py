@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.actions import Action, Cancel, Delete, Download, Step, Verify
 from reconciler.backoff import blocks
 from reconciler.knowledge import Knowledge, delete_subject, download_key, download_subject
+from reconciler.limits import DiskLimits
 from reconciler.state import (
     ArtifactRef,
-    DiskLimits,
     DiskPhase,
     DiskState,
     InstancePhase,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from reconciler import budget
 from reconciler.actions import InstanceSpec, Need, Verdict
+from reconciler.admission import Admission, Candidate, Kept, Room, select
 from reconciler.backoff import Record, blocks
-from reconciler.budget import Admission, Candidate, Ledger
+from reconciler.budget import Ledger
 from reconciler.knowledge import Knowledge, spec_of, standing
 from reconciler.state import (
     DiskState,
@@ -24,8 +25,8 @@ from reconciler.state import (
     ModelKey,
     ModelState,
     Observed,
+    Spare,
 )
-from schemas.quantities import format_bytes
 
 ENGINES = ("auto", "mlx")
 TASKS = ("auto", "chat")
@@ -37,7 +38,8 @@ class Case:
     """One model with the facts its verdict is made of.
 
     may_load: no failure forbids a try. reserve: bytes a load takes, by the freshest measurement.
-    lasting: only a change can help it, so what still serves of it stays while there is room.
+    lasting: only a change can help it, so what still serves of it stays while there is room; so
+    does what is left of a model whose window is about to open again, or closed lazily.
     """
 
     model: EffectiveModel
@@ -84,23 +86,31 @@ def judge(
         for f in facts
         if f.wanted and not f.hopeless
     ]
-    untouched = {
-        f.model.key: held
+    candidates += [
+        Candidate(f.model, Need(weights=held, basis="measured"), rank(f.model, observed))
         for f in facts
-        if f.model.suspended and (held := sum(budget.accounted(i) for i in f.instances))
-    }
-    admissions = budget.select(candidates, total, untouched) if total is not None else {}
-    room = None if total is None else total - sum(untouched.values())
-    if room is not None:
-        room -= sum(
-            c.need.total
-            for c in candidates
-            if c.model.state is ModelState.LOADED and admissions[c.model.key].admitted
-        )
-    return [
-        _case(f, effective, observed, known, admissions.get(f.model.key), room, total)
-        for f in facts
+        if f.model.spare and not (f.wanted or f.model.suspended) and (held := _staying(f.instances))
     ]
+    kept = [each for f in facts if f.model.suspended and (each := _kept(f)) is not None]
+    if total is None:
+        return [_case(f, effective, observed, known, None, None) for f in facts]
+    admissions = select(candidates, total, kept, effective.loaded)
+    always = Room(total, effective.loaded, kept)
+    for candidate in candidates:
+        if candidate.model.state is ModelState.LOADED and admissions[candidate.model.key].admitted:
+            always.take(candidate)
+    return [
+        _case(f, effective, observed, known, admissions.get(f.model.key), always) for f in facts
+    ]
+
+
+def _kept(facts: _Facts) -> Kept | None:
+    """What a suspended model has loaded stays."""
+    alive = [i for i in facts.instances if i.phase is not InstancePhase.DEAD]
+    if not alive:
+        return None
+    held = sum(map(budget.accounted, alive))
+    return Kept(facts.model.key, held, len(alive), facts.model.group)
 
 
 def _facts(
@@ -113,7 +123,8 @@ def _facts(
 ) -> _Facts:
     disk = observed.disk.get(model.artifact, DiskState())
     spec = spec_of(model, disk)
-    raised = model.state is ModelState.LOADED or model.demanded
+    ahead = model.spare is Spare.PREWARM
+    raised = model.state is ModelState.LOADED or model.demanded or ahead
     missing = _unsupported(model)
     return _Facts(
         model=model,
@@ -138,13 +149,18 @@ def _need(
     if spec is not None:
         return budget.need_of(model, disk, ledger.memory(spec.spec_hash))
     need = budget.need_of(model, disk, None)
-    held = max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
+    held = _staying(instances)
     return Need(weights=held, basis="measured") if held > need.total else need
+
+
+def _staying(instances: Sequence[InstanceView]) -> int:
+    """Bytes of the largest instance that need not go."""
+    return max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
 
 
 def _unsupported(model: EffectiveModel) -> str | None:
     """What a model that is to be loaded asks for and cannot have."""
-    if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
+    if not model.served and model.spare is not Spare.PREWARM:
         return None
     if model.engine not in ENGINES:
         return f"engine {model.engine} is not in this version"
@@ -155,8 +171,11 @@ def _unsupported(model: EffectiveModel) -> str | None:
 
 def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     """Pinned, class, then priority, that of the window, and file order; among demands the busy
-    and the waiting first.
+    and the waiting first. Behind all of these what may only have spare memory: what is there for a
+    window that opens soon or still answers, what is to be there, and what nobody wants back.
     """
+    if model.spare is not None:
+        return (1.0, _spare_class(model, observed), -model.priority, -model.window, model.order)
     pinned = 0.0 if model.pinned else 1.0
     if model.state is ModelState.LOADED:
         return (pinned, 0.0, 0.0, 0.0, -model.priority, -model.window, 0.0, model.order)
@@ -168,25 +187,34 @@ def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     return (pinned, 1.0, not busy, not waiting, *merit, quiet, model.order)
 
 
+def _spare_class(model: EffectiveModel, observed: Observed) -> float:
+    if model.spare is Spare.PREWARM:
+        return 3.0
+    busy = any(i.key == model.key and i.in_flight for i in observed.instances)
+    return 2.0 if busy or model.spare is Spare.BRIDGE else 4.0
+
+
 def _case(
     facts: _Facts,
     effective: Effective,
     observed: Observed,
     known: Knowledge,
     admission: Admission | None,
-    room: int | None,
-    total: int | None,
+    always: Room | None,
 ) -> Case:
+    """The case of one model. `always`: the room beside the models that the document wants loaded;
+    None until the budget is known.
+    """
     model, spec, need = facts.model, facts.spec, facts.need
     reserve = need.total
     if known.fresh is not known.ledger:
         fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
         reserve = max(reserve, fresh.total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
-    fits = room is None or need.total <= room
-    if reason == "NotWanted" and model.state is ModelState.ON_DEMAND and not fits:
-        left = f"{format_bytes(max(0, room or 0))} of {format_bytes(total or 0)}"
-        message = f"needs {format_bytes(need.total)}, {left} are left beside what is always loaded"
+    candidate = Candidate(model, need, ())
+    fits = admitted is True or always is None or always.fits(candidate)
+    if always and not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
+        message = f"no request could load it: {always.refusal(candidate).message}"
     return Case(
         model=model,
         disk=facts.disk,
@@ -196,7 +224,7 @@ def _case(
         may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
         reserve=reserve,
-        lasting=facts.hopeless,
+        lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
     )
 
 

@@ -3,6 +3,8 @@
     LmxdError                  anything a person may read: a stable code, a sentence, a hint
     ├── DocumentError          a desired-state document is not valid; carries every problem found
     ├── RequestError           one inference or control request cannot be served (now)
+    ├── PatchError             a JSON Patch is malformed, or names what is not there
+    │   └── PatchTestFailed    its `test` found another value
     ├── ActionError            an action of the reconciler failed; carries reason and retry advice
     └── StartupError           the daemon must not start (port, lock, state of a newer version)
 
@@ -22,6 +24,8 @@ __all__ = [
     "Code",
     "DocumentError",
     "LmxdError",
+    "PatchError",
+    "PatchTestFailed",
     "Problem",
     "RequestError",
     "StartupError",
@@ -151,6 +155,24 @@ class RequestError(LmxdError):
         self.retry = retry
         self.available_at = available_at
         self.details = details or {}
+
+
+class PatchError(LmxdError):
+    """A JSON Patch that cannot be applied; nothing of it was.
+
+    `pointer` is what the operation is about ("" is the whole document, or not known).
+    """
+
+    def __init__(self, code: Code, message: str, *, pointer: str) -> None:
+        super().__init__(code, message)
+        self.pointer = pointer
+
+
+class PatchTestFailed(PatchError):
+    """A `test` of a JSON Patch found another value than it wants."""
+
+    def __init__(self, message: str, *, pointer: str) -> None:
+        super().__init__(Code.FIELD_CONFLICT, message, pointer=pointer)
 
 
 class ActionError(LmxdError):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-__all__ = ["Emit", "Event", "Recorded"]
+__all__ = ["Emit", "Event", "EventList", "Recorded"]
 
 
 class Event(Struct, frozen=True, rename="camel"):
@@ -37,6 +37,14 @@ class Recorded(Event, frozen=True, rename="camel", kw_only=True):
     count: int
     generation: int
     epoch: int
+
+
+class EventList(Struct, frozen=True, rename="camel"):
+    """Events, oldest first. `last_id`: a stream after it tells everything that is not in here."""
+
+    state_id: str
+    last_id: int
+    events: tuple[Recorded, ...]
 
 
 Emit = Callable[[Event], None]

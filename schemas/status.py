@@ -7,9 +7,10 @@ camelCase (`observedGeneration`), sizes are bytes, durations seconds, instants I
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 __all__ = [
     "DAEMON_CONDITIONS",
@@ -21,11 +22,15 @@ __all__ = [
     "FailureStatus",
     "Health",
     "MachineStatus",
+    "ManagerStatus",
     "MemoryStatus",
     "ModelStatus",
+    "NextStatus",
+    "ScheduleStatus",
     "ServingStatus",
     "Summary",
     "TargetStatus",
+    "TurnStatus",
 ]
 
 Truth = Literal["True", "False", "Unknown"]
@@ -69,6 +74,7 @@ Summary = Literal[
     "Draining",
     "Waiting",
     "Idle",
+    "Standby",
     "Downloaded",
     "Absent",
     "Suspended",
@@ -158,8 +164,43 @@ class DriftStatus(_Status, frozen=True):
     found: str
 
 
+class NextStatus(_Status, frozen=True):
+    """When the clock gives a model another state, and the window that does it by opening or
+    closing. `local` is the same instant as people there say it.
+    """
+
+    at: str
+    local: str
+    to: str
+    window: str
+
+
+class ScheduleStatus(_Status, frozen=True):
+    """What windows do with one model.
+
+    `active`: open windows that set something of it, the one that wins last. `adjusted`: in words,
+    times of the coming week that a change of clocks moves or leaves out.
+    """
+
+    zone: str
+    active: tuple[str, ...]
+    next: NextStatus | None
+    adjusted: tuple[str, ...]
+
+
+class ManagerStatus(_Status, frozen=True):
+    """Who set a field last: `file` or a manager, since when and by which generation or lease."""
+
+    by: str
+    since: str
+    generation: int | None = None
+    lease: str | None = None
+
+
 class ModelStatus(_Status, frozen=True):
-    """Everything about one model."""
+    """Everything about one model. `schedule` only where a window sets something of it; `managers`
+    by JSON pointer below the model.
+    """
 
     key: str
     summary: Summary
@@ -171,8 +212,10 @@ class ModelStatus(_Status, frozen=True):
     disk: DiskStatus
     memory: MemoryStatus
     serving: ServingStatus
+    schedule: ScheduleStatus | UnsetType = UNSET
     failure: FailureStatus | UnsetType = UNSET
     drift: tuple[DriftStatus, ...] = ()
+    managers: Mapping[str, ManagerStatus] = field(default_factory=dict)
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type."""
@@ -190,8 +233,21 @@ class MachineStatus(_Status, frozen=True):
     disk_ours: int
 
 
+class TurnStatus(_Status, frozen=True):
+    """The next instant at which windows open or close."""
+
+    at: str
+    local: str
+    opens: tuple[str, ...]
+    closes: tuple[str, ...]
+
+
 class DaemonStatus(_Status, frozen=True):
-    """The whole daemon. `generation` is that of the document, 0 before any was accepted."""
+    """The whole daemon. `generation` is that of the document, 0 before any was accepted.
+
+    `windows`: those that are open, the one that wins last. `leases`: how many hold. `tzdata`:
+    version of the database of time zones, "" where it is not known.
+    """
 
     version: str
     state_id: str
@@ -202,6 +258,10 @@ class DaemonStatus(_Status, frozen=True):
     conditions: tuple[Condition, ...]
     machine: MachineStatus
     models: tuple[ModelStatus, ...]
+    windows: tuple[str, ...] = ()
+    next: TurnStatus | None = None
+    leases: int = 0
+    tzdata: str = ""
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type."""

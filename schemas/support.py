@@ -14,9 +14,8 @@ from schemas.alias import Alias, Route
 from schemas.desired import DesiredState
 from schemas.model import Model
 from schemas.parse import pointer
-from schemas.schedule import Schedule
 
-__all__ = ["DOCUMENT", "MODEL", "SCHEDULE", "Gap", "is_inline", "unsupported"]
+__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "unsupported"]
 
 T = TypeVar("T")
 
@@ -33,7 +32,6 @@ MODEL: Mapping[str, Gap[Model]] = {
         "oci:, https: and the quantizations of GGUF repositories",
         lambda model: model.source.scheme in {"oci", "https"} or bool(model.source.quant),
     ),
-    "group": Gap("all of it", lambda model: model.group is not None),
     "engine": Gap("gguf", lambda model: model.engine == "gguf"),
     "task": Gap("all but auto and chat", lambda model: model.task not in {"auto", "chat"}),
     "kv_cache": Gap("fewer than 16 bits", lambda model: model.kv_cache.bits != 16),
@@ -58,7 +56,6 @@ MODEL: Mapping[str, Gap[Model]] = {
 """By field of a model with its defaults applied."""
 
 DOCUMENT: Mapping[str, Gap[DesiredState]] = {
-    "/limits/loaded": Gap("all of it", lambda document: document.limits.loaded is not None),
     "/limits/bandwidth": Gap("all of it", lambda document: document.limits.bandwidth is not None),
     "/limits/download_window": Gap(
         "all of it", lambda document: document.limits.download_window is not None
@@ -79,15 +76,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
 }
 """By JSON pointer. Routes in `aliases` are found by their type."""
 
-SCHEDULE: Mapping[str, Gap[Schedule]] = {
-    "prewarm": Gap(
-        "all but none",
-        lambda window: "prewarm" in window.model_fields_set and window.prewarm != "none",
-    ),
-    "close": Gap("hard and lazy", lambda window: window.close != "drain"),
-}
-"""By field of a window."""
-
 
 def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
     """Names of fields that are set and have no effect in this version.
@@ -107,19 +95,13 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
         for name, alias in aliases.items()
         if isinstance(alias, Route)
     ]
-    parts = [
-        pointer(("schedules", name, field))
-        for name, schedule in windows
-        for field, gap in SCHEDULE.items()
-        if gap.asks(schedule)
-    ]
     top = tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
     models = {
         key: tuple(f"/{name}" for name, gap in MODEL.items() if gap.asks(model))
         for key in document.models
         for model in (document.resolved(key),)
     }
-    return (*top, *routes, *parts), models
+    return (*top, *routes), models
 
 
 def is_inline(template: str) -> bool:

@@ -31,7 +31,7 @@ _COLOURS = {
     "green": ("Ready", "True", "Healthy"),
     "red": ("Failed", "Stalled", "Degraded"),
     "yellow": ("Loading", "Downloading", "Verifying", "Draining", "Waiting", "NotAdmitted"),
-    "dim": ("Idle", "Downloaded", "Absent", "Unknown", "Suspended"),
+    "dim": ("Idle", "Standby", "Downloaded", "Absent", "Unknown", "Suspended"),
 }
 _STYLES = {word: colour for colour, words in _COLOURS.items() for word in words}
 

@@ -23,6 +23,7 @@ from lmxd.desired.generations import Generations
 from lmxd.host.clock import SystemClock
 from lmxd.host.machine import Machine
 from lmxd.host.probe import Probe
+from lmxd.host.zones import zone_database
 from lmxd.http.ports import Access, Deps
 from lmxd.journal import Journal
 from lmxd.serving.gate import Gate
@@ -33,10 +34,12 @@ from lmxd.store.access import default_cache
 from lmxd.store.files import ModelFiles
 from lmxd.supervisor.run_log import RunLog
 from lmxd.supervisor.supervisor import Supervisor
+from lmxd.telemetry.events import EventLog
 from reconciler.loop.core import Core
 from reconciler.loop.driver import Loop, Ports
 from reconciler.loop.memory import Remembered
 from schemas.errors import StartupError
+from schemas.events import Event
 
 if TYPE_CHECKING:
     from lmxd.http.app import Server
@@ -71,6 +74,7 @@ class _Parts:
     files: ModelFiles
     pool: Pool
     gate: Gate
+    events: EventLog
     deps: Deps
     run_log: RunLog
 
@@ -95,6 +99,13 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     remembered = Remembered(
         *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
     )
+    events = EventLog(
+        journal.state_id,
+        reserved=journal.event_numbers(),
+        reserve=journal.reserve_events,
+        now=clock.now,
+        where=poke.where,
+    )
     ports = Ports(
         clock=clock,
         documents=document,
@@ -103,6 +114,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         traffic=gate,
         host=Machine(cache, probe, files.own_bytes, folder),
         journal=journal,
+        events=events,
     )
     core = Core(
         remembered,
@@ -110,6 +122,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         journal.state_id,
         f"start {clock.now().isoformat()}",
         settings.host_name,
+        zone_database(),
     )
     loop = poke.target = Loop(ports, core, remembered)
     control = Control(loop, document, clock.monotonic, settings.host_name)
@@ -123,11 +136,11 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         started=int(now().timestamp()),
         access=access,
     )
-    return _Parts(loop, document, probe, files, pool, gate, deps, run_log)
+    return _Parts(loop, document, probe, files, pool, gate, events, deps, run_log)
 
 
 class Poke:
-    """Tells the loop to look again, also those who were built before it."""
+    """The loop for those who were built before it: they make it look again, and ask where it is."""
 
     target: Loop | None = None
 
@@ -135,6 +148,11 @@ class Poke:
         """Look again soon."""
         if self.target is not None:
             self.target.poke()
+
+    def where(self) -> tuple[int, int]:
+        """Generation and epoch of the last pass."""
+        latest = self.target.latest if self.target is not None else None
+        return (latest.status.generation, latest.status.epoch) if latest else (0, 0)
 
 
 def _cache(settings: Settings) -> Path:
@@ -157,6 +175,8 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
                 await signals.first.wait()
                 log.info("stopping", extra={"grace_s": GRACE_S})
                 parts.gate.close()
+                parts.events.emit(Event("Normal", "Stopping", "daemon", "lmxd stops"))
+                await parts.events.close()
                 await _stop_requests(parts, server, signals)
                 for task in tasks:
                     task.cancel()
@@ -174,6 +194,7 @@ async def _start(
 
     A file that does not hold still delays the start by `SETTLE_S` at most.
     """
+    await parts.events.start()
     document = group.create_task(parts.document.start(), name="document start")
     server = (await asyncio.to_thread(_import_server))(parts.deps)
     await server.prepare(settings.listen)

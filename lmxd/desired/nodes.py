@@ -1,14 +1,16 @@
-"""YAML 1.2 text -> a tree of nodes that know their line and column.
+"""YAML 1.2 text -> a tree of nodes that know where they stand.
 
 The only reader that touches ruamel, and only its event parser: composing the tree here
 keeps its objects in, bounds the depth before recursion does, and leaves every scalar as it was
-written, so that 1.10 and 2026-03-29 can be shown in a message. Called by `read`.
+written, so that 1.10 and 2026-03-29 can be shown in a message. Called by `read`; `splice` edits
+the text by the spans.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from ruamel.yaml import YAML
@@ -26,10 +28,22 @@ from ruamel.yaml.reader import ReaderError
 
 from schemas.errors import DocumentError, Problem
 
-__all__ = ["MAX_DEPTH", "ListNode", "MapNode", "Mark", "Node", "ScalarNode", "compose"]
+__all__ = [
+    "MAX_DEPTH",
+    "AliasNode",
+    "ListNode",
+    "MapNode",
+    "Mark",
+    "Node",
+    "ScalarNode",
+    "Span",
+    "compose",
+]
 
 MAX_DEPTH = 64
 _STANDARD = "tag:yaml.org,2002:"
+# The header of a block scalar, behind its anchor and tag, that makes its last empty lines count.
+_KEEPS = re.compile(r"\A(?:[&!]\S*\s+)*[|>][0-9]?\+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +54,31 @@ class Mark:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From where to where a node stands, in characters of the text.
+
+    With its anchor and tag; without what follows it on its last line, and without the empty
+    lines after a block scalar that are no part of its value.
+    """
+
+    start: int
+    end: int
+
+
 @dataclass(slots=True)
 class ScalarNode:
-    """`plain` scalars are neither quoted nor tagged, so their text decides their type."""
+    """`plain` scalars are neither quoted nor tagged, so their text decides their type.
+
+    `style` is the character of the quotes or of the block, "" for none.
+    """
 
     mark: Mark
+    span: Span
     text: str
     plain: bool
+    style: str = ""
+    anchor: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +86,9 @@ class ListNode:
     """A sequence; `closed` turns True at its end (an alias to an open node would be a cycle)."""
 
     mark: Mark
+    span: Span
+    flow: bool
+    anchor: str | None = None
     items: list[Node] = field(default_factory=list)
     closed: bool = False
 
@@ -63,17 +98,30 @@ class MapNode:
     """A mapping, its pairs in the order of the file; keys are unique texts."""
 
     mark: Mark
+    span: Span
+    flow: bool
+    anchor: str | None = None
     pairs: list[tuple[ScalarNode, Node]] = field(default_factory=list)
     closed: bool = False
 
 
-Node = ScalarNode | ListNode | MapNode
+@dataclass(slots=True)
+class AliasNode:
+    """A reference; what it stands for is the node that has the anchor."""
+
+    mark: Mark
+    span: Span
+    name: str
+    target: ScalarNode | ListNode | MapNode
+
+
+Node = ScalarNode | ListNode | MapNode | AliasNode
 
 
 def compose(text: str) -> Node | None:
     """The one document of this text, or None when it holds nothing; raises DocumentError."""
     try:
-        return _Composer().run(YAML(typ="safe", pure=True).parse(text))
+        return _Composer(text).run(YAML(typ="safe", pure=True).parse(text))
     except ReaderError as error:
         before = text[: error.position]
         mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
@@ -110,12 +158,13 @@ def _hint(message: str) -> str | None:
 class _Composer:
     """Builds the tree from events, without recursion."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
+        self._text = text
         self._root: Node | None = None
         self._open: list[ListNode | MapNode] = []
         self._keys: list[ScalarNode | None] = []  # for each open map: a key that has no value yet
         self._first: list[dict[str, Mark]] = []  # for each open node: where its keys first stood
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, ScalarNode | ListNode | MapNode] = {}
         self._documents = 0
 
     def run(self, events: Iterator[Any]) -> Node | None:
@@ -125,17 +174,19 @@ class _Composer:
                 case DocumentStartEvent():
                     self._begin(event.version, mark)
                 case ScalarEvent():
-                    self._add(_scalar(event, mark), event.anchor)
+                    self._add(self._scalar(event, mark))
                 case AliasEvent():
-                    self._add(self._aliased(event.anchor, mark), None)
+                    self._add(self._aliased(event.anchor, mark, _span(event)))
                 case SequenceStartEvent():
                     _check_tag(event.tag, "seq", mark)
-                    self._push(ListNode(mark), event.anchor)
+                    flow = bool(event.flow_style)
+                    self._push(ListNode(mark, _span(event), flow, event.anchor))
                 case MappingStartEvent():
                     _check_tag(event.tag, "map", mark)
-                    self._push(MapNode(mark), event.anchor)
+                    flow = bool(event.flow_style)
+                    self._push(MapNode(mark, _span(event), flow, event.anchor))
                 case SequenceEndEvent() | MappingEndEvent():
-                    self._pop()
+                    self._pop(event.end_mark.index)
                 case _:
                     pass
         return self._root
@@ -148,22 +199,28 @@ class _Composer:
             number = ".".join(map(str, version or ()))
             fail(Mark(1, 1), f"YAML {number} is not read: only YAML 1.2", "remove the %YAML line")
 
-    def _push(self, node: ListNode | MapNode, anchor: str | None) -> None:
+    def _push(self, node: ListNode | MapNode) -> None:
         if len(self._open) >= MAX_DEPTH:
             fail(node.mark, f"nested more than {MAX_DEPTH} levels deep")
-        self._add(node, anchor)
+        self._add(node)
         self._open.append(node)
         self._keys.append(None)
         self._first.append({})
 
-    def _pop(self) -> None:
-        self._open.pop().closed = True
+    def _pop(self, end: int) -> None:
+        node = self._open.pop()
+        node.closed = True
+        # The parser ends a block where the next thing begins, comments and empty lines later.
+        if not node.flow:
+            last = node.items[-1] if isinstance(node, ListNode) else node.pairs[-1][1]
+            end = last.span.end
+        node.span = Span(node.span.start, end)
         self._keys.pop()
         self._first.pop()
 
-    def _add(self, node: Node, anchor: str | None) -> None:
-        if anchor is not None:
-            self._anchors[anchor] = node
+    def _add(self, node: Node) -> None:
+        if not isinstance(node, AliasNode) and node.anchor is not None:
+            self._anchors[node.anchor] = node
         if not self._open:
             self._root = node
             return
@@ -177,6 +234,8 @@ class _Composer:
             self._keys[-1] = None
 
     def _checked_key(self, node: Node) -> ScalarNode:
+        if isinstance(node, AliasNode) and isinstance(node.target, ScalarNode):
+            node = replace(node.target, mark=node.mark, span=node.span, anchor=None)
         if not isinstance(node, ScalarNode):
             hint = "quote it" if isinstance(node, MapNode) else None
             fail(node.mark, "a key has to be text, not a map or a list", hint)
@@ -186,18 +245,29 @@ class _Composer:
             fail(node.mark, message, "remove one of them")
         return node
 
-    def _aliased(self, anchor: str, mark: Mark) -> Node:
+    def _aliased(self, anchor: str, mark: Mark, span: Span) -> AliasNode:
         node = self._anchors.get(anchor)
         if node is None:
             fail(mark, f"alias *{anchor} has no anchor &{anchor} above it")
         if isinstance(node, ScalarNode) or node.closed:
-            return node
+            return AliasNode(mark, span, anchor, node)
         fail(mark, f"alias *{anchor} stands inside what it refers to")
 
+    def _scalar(self, event: ScalarEvent, mark: Mark) -> ScalarNode:
+        _check_tag(event.tag, "str", mark)
+        plain = event.style is None and event.tag is None
+        style = event.style or ""
+        span = _span(event)
+        if style in {"|", ">"}:
+            written = self._text[span.start : span.end]
+            keeps = _KEEPS.search(written) is not None
+            kept = re.sub(r"(\r\n|\n|\r)\Z", "", written) if keeps else written.rstrip(" \t\r\n")
+            span = Span(span.start, span.start + len(kept))
+        return ScalarNode(mark, span, event.value, plain, style, event.anchor)
 
-def _scalar(event: ScalarEvent, mark: Mark) -> ScalarNode:
-    _check_tag(event.tag, "str", mark)
-    return ScalarNode(mark, event.value, plain=event.style is None and event.tag is None)
+
+def _span(event: Any) -> Span:
+    return Span(event.start_mark.index, event.end_mark.index)
 
 
 def _check_tag(tag: object, kind: str, mark: Mark) -> None:

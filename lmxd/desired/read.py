@@ -19,6 +19,7 @@ from pathlib import Path
 
 from lmxd.desired.nodes import (
     MAX_DEPTH,
+    AliasNode,
     ListNode,
     MapNode,
     Mark,
@@ -34,12 +35,14 @@ from schemas.parse import KeyProblem, escape, parse
 
 __all__ = [
     "MAX_BYTES",
+    "Parsed",
     "Place",
     "Reading",
     "accept",
     "canonical",
     "excerpt",
     "load_file",
+    "parsed",
     "read",
     "read_raw",
 ]
@@ -77,8 +80,20 @@ class Reading:
     places: Mapping[str, Place]
 
 
-def read(raw: bytes) -> Reading:
-    """Read the bytes of a file; raises DocumentError."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A file that is YAML, and not asked yet whether it is a document: its text without a byte
+    order mark, its nodes, its plain values, places by pointer.
+    """
+
+    text: str
+    root: Node
+    data: object
+    places: Mapping[str, Place]
+
+
+def parsed(raw: bytes) -> Parsed:
+    """Read the bytes of a file as YAML only; raises DocumentError."""
     text = _decoded(raw)
     root = compose(text)
     if root is None or (isinstance(root, ScalarNode) and root.plain and root.text in _NULLS):
@@ -86,14 +101,21 @@ def read(raw: bytes) -> Reading:
         raise DocumentError("EmptyFile", (problem,))
     values = _Values()
     data = values.convert(root)
-    texts = {at: place.plain for at, place in values.places.items() if place.plain is not None}
+    return Parsed(text, root, data, values.places)
+
+
+def read(raw: bytes) -> Reading:
+    """Read the bytes of a file; raises DocumentError."""
+    found = parsed(raw)
+    texts = {at: place.plain for at, place in found.places.items() if place.plain is not None}
     try:
-        document = parse(DesiredState, data, texts)
+        document = parse(DesiredState, found.data, texts)
     except DocumentError as error:
-        found = sorted(_located(error.problems, values.places), key=lambda each: each.line or 0)
-        raise DocumentError(error.reason, tuple(found)) from None
-    assert isinstance(data, dict)  # noqa: S101 - the model accepts nothing else
-    return Reading(raw, hashlib.sha256(raw).hexdigest(), data, document, values.places)
+        located = sorted(_located(error.problems, found.places), key=lambda each: each.line or 0)
+        raise DocumentError(error.reason, tuple(located)) from None
+    assert isinstance(found.data, dict)  # noqa: S101 - the model accepts nothing else
+    digest = hashlib.sha256(raw).hexdigest()
+    return Reading(raw, digest, found.data, document, found.places)
 
 
 def accept(raw: bytes, at: datetime) -> Reading:
@@ -191,6 +213,7 @@ class _Values:
     def convert(
         self, node: Node, pointer: str = "", key: Mark | None = None, depth: int = 0
     ) -> object:
+        node = _resolved(node)
         self._spend(node, depth)
         scalar = isinstance(node, ScalarNode)
         plain = node.text if isinstance(node, ScalarNode) and node.plain else None
@@ -213,7 +236,9 @@ class _Values:
         taken = {key.text for key, _ in own}
         for key, value in node.pairs:
             if _is_merge(key):
-                for base in value.items if isinstance(value, ListNode) else [value]:
+                given = _resolved(value)
+                for each in given.items if isinstance(given, ListNode) else [given]:
+                    base = _resolved(each)
                     if not isinstance(base, MapNode):
                         fail(base.mark, "<< takes a map, or a list of maps", "write `<<: *name`")
                     self._spend(base, depth + 1)
@@ -229,6 +254,10 @@ class _Values:
             fail(node.mark, f"aliases expand to more than {MAX_VALUES} values")
         if depth > MAX_DEPTH:
             fail(node.mark, f"aliases nest more than {MAX_DEPTH} levels deep")
+
+
+def _resolved(node: Node) -> ScalarNode | ListNode | MapNode:
+    return node.target if isinstance(node, AliasNode) else node
 
 
 def _is_merge(key: ScalarNode) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemas.model import FIELD_CLASSES
-from schemas.support import DOCUMENT, MODEL, SCHEDULE
+from schemas.support import DOCUMENT, MODEL
 
 __all__ = ["page"]
 
@@ -153,8 +153,7 @@ def _changes() -> str:
 def _gaps() -> str:
     models = [f"| `models.<key>.{name}` | {gap.what} |\n" for name, gap in MODEL.items()]
     rest = [f"| `{name[1:].replace('/', '.')}` | {gap.what} |\n" for name, gap in DOCUMENT.items()]
-    windows = [f"| `schedules.<name>.{name}` | {gap.what} |\n" for name, gap in SCHEDULE.items()]
-    return "".join([*models, "| `aliases.<name>` | routes |\n", *windows, *rest])
+    return "".join([*models, "| `aliases.<name>` | routes |\n", *rest])
 
 
 def _cell(text: str) -> str:

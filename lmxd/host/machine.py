@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from lmxd.host.memory import total_memory
+from lmxd.host.memory import free_memory, total_memory
 from lmxd.host.probe import Probe
 from lmxd.statefolder import StateFolder
 from reconciler.state import Device, HostView
@@ -45,7 +45,13 @@ class Machine:
         if answer is not None:
             device = Device(answer.kind, answer.name, answer.recommended or answer.memory)
         return HostView(
-            self._memory, free, await self._ours(), device, self._probe.error, self._folder.notices
+            memory_total=self._memory,
+            disk_free=free,
+            disk_ours=await self._ours(),
+            device=device,
+            probe_error=self._probe.error,
+            set_aside=self._folder.notices,
+            memory_free=await asyncio.to_thread(free_memory),
         )
 
 

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.state import DiskLimits
+from reconciler.limits import DiskLimits
 from schemas.errors import ActionError
 from schemas.quantities import format_bytes
 

@@ -28,7 +28,8 @@ from lmxd.store.snapshot import here_bytes, is_own, own_bytes
 from lmxd.store.threads import in_thread
 from lmxd.store.trouble import disk_errors
 from reconciler.actions import Download
-from reconciler.state import ArtifactRef, DiskLimits
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef
 from schemas.errors import ActionError
 
 PARALLEL_FILES = 4

@@ -6,7 +6,7 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -27,49 +27,66 @@ from reconciler.actions import (
 )
 from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
-from reconciler.knowledge import Knowledge, delete_subject, download_subject, load_subject
+from reconciler.events import Met, happened
+from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.memory import Memory, Remembered
-from reconciler.picture import Picture
+from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
-from reconciler.report import report
-from reconciler.resolve import NOTHING, artifacts, fingerprint, of_document, under_demand
+from reconciler.prewarm import NOTHING_KNOWN, loads
+from reconciler.report import About, report
+from reconciler.resolve import (
+    NOTHING,
+    artifacts,
+    fingerprint,
+    of_document,
+    under_demand,
+    variants,
+)
 from reconciler.state import (
     Accepted,
     ArtifactRef,
     ConfigView,
-    Demand,
     Effective,
+    EffectiveModel,
     InstancePhase,
     InstanceUid,
     InstanceView,
-    ModelKey,
     Observed,
     Routes,
 )
+from schemas.events import Event
 from schemas.status import DaemonStatus
 
 GLANCE = timedelta(seconds=1)
 """How soon to look again while something runs, so that progress can be seen."""
+STEP_S = 5.0
+"""A clock that moves by more than this beside the time that passed was set, or stood asleep."""
 SWAY = timedelta(minutes=1)
 """A wall clock that is set back by less does not reopen or reclose a window: it only stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one pass saw, and which actions ended since the last."""
+    """What one pass saw, and which actions ended since the last.
+
+    stepped_s: seconds by which the wall clock went further than the time that passed since then.
+    retry: models whose failures are to be forgotten.
+    """
 
     config: ConfigView
     observed: Observed
     credentials: str
     outcomes: tuple[Outcome, ...] = ()
+    stepped_s: float = 0.0
+    retry: frozenset[ModelKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do after a pass: remember first, then publish, then act.
+    """What to do after a pass: remember first, then publish, then act, then tell.
 
     cancel: keys of running actions. forget: dead instances that have been filed. wake_at: when to
-    look again at the latest, None for the resync interval.
+    look again at the latest, None for the resync interval. events: what happened.
     """
 
     remembered: Remembered
@@ -81,6 +98,7 @@ class Decision:
     wake_at: datetime | None
     picture: Picture
     status: DaemonStatus
+    events: tuple[Event, ...]
 
 
 class Core:
@@ -97,30 +115,36 @@ class Core:
         state_id: str,
         software: str = "",
         host: str = "",
+        tzdata: str = "",
     ) -> None:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._variants: tuple[EffectiveModel, ...] = ()
+        self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
-        self._version = version
-        self._state_id = state_id
+        self._about = About(version, state_id, tzdata)
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
+        self._stepped: ClockStep | None = None
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
-        at, memory = seen.observed.at, self._memory
-        effective = self._enter(seen.config.accepted, at, seen.observed.demands)
+        memory = self._memory
+        effective = self._enter(seen.config.accepted, seen.observed)
         total = budget(effective.memory, seen.observed.host)
-        dead = self._file(seen, effective, total)
+        dead, met = self._file(seen, effective, total)
+        for model in effective.models:
+            if model.key in seen.retry:
+                memory.pardon(subjects_of(model))
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
-        start = tuple(self._start(decided, effective, at))
+        start = tuple(self._start(decided, effective, observed))
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -128,9 +152,9 @@ class Core:
         decided = _published(decided)
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
-            self._known(seen.credentials), dict(self._running),
+            self._known(seen.credentials), dict(self._running), stepped=self._stepped,
         )  # fmt: skip
-        self._status = report(picture, self._status, self._version, self._state_id)
+        before, self._status = self._status, report(picture, self._status, self._about)
         return Decision(
             remembered=memory.kept,
             routes=self._routes,
@@ -141,44 +165,61 @@ class Core:
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
+            events=happened(before, self._status, replace(met, started=start)),
         )
 
     def artifacts(self, accepted: Accepted | None) -> frozenset[ArtifactRef]:
         """The files that a pass has to look at."""
         return artifacts(accepted, self._host)
 
-    def _enter(
-        self, accepted: Accepted | None, at: datetime, demands: Mapping[ModelKey, Demand]
-    ) -> Effective:
+    def _enter(self, accepted: Accepted | None, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
         The document is resolved again when it is another, when the clock may have changed what it
-        says, and when the clock went back.
+        says, when the clock went back, and when loads ahead of windows take another time.
         """
+        at = observed.at
         at = self._latest if timedelta() < self._latest - at < SWAY else at
         until = self._document[1].until
         turned = at < self._latest or (until is not None and at >= until)
         self._latest = at
-        if turned or accepted is not self._document[0]:
-            held = of_document(accepted, at, self._host) if accepted else NOTHING
+        edited = accepted is not self._document[0]
+        if edited:
+            self._variants = variants(accepted, self._host)
+        took = loads(self._variants, observed.disk, self._memory.kept.ledger)
+        before = self._loads
+        self._loads = took if turned or edited else took.or_longer(before)
+        if turned or edited or self._loads != before:
+            held = of_document(accepted, at, self._host, self._loads) if accepted else NOTHING
             self._document = (accepted, held)
-        effective = under_demand(self._document[1], demands)
+        effective = under_demand(self._document[1], observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
         return effective
 
-    def _file(self, seen: Seen, effective: Effective, total: int | None) -> list[InstanceView]:
-        """Take note of what ended, what died and what was measured; the dead ones."""
-        at, memory = seen.observed.at, self._memory
+    def _file(
+        self, seen: Seen, effective: Effective, total: int | None
+    ) -> tuple[list[InstanceView], Met]:
+        """Take note of what ended, died, was measured, and of the clock; the dead ones, and what
+        of all that is news.
+        """
+        at, memory, instances = seen.observed.at, self._memory, seen.observed.instances
+        stepped = None
+        if abs(seen.stepped_s) > STEP_S:
+            stepped = self._stepped = ClockStep(at, seen.stepped_s)
         for outcome in seen.outcomes:
             self._running.pop(outcome.action.key, None)
-            memory.finish(outcome, at)
-        dead = [i for i in seen.observed.instances if i.phase is InstancePhase.DEAD]
-        for instance in dead:
-            memory.died(instance, effective, total, at)
-        memory.measure(seen.observed.instances, effective, total, at)
-        return dead
+        ended = tuple(outcome for outcome in seen.outcomes if memory.finish(outcome, at))
+        dead = [i for i in instances if i.phase is InstancePhase.DEAD]
+        died = tuple(i for i in dead if memory.died(i, effective, total, at))
+        memory.measure(instances, effective, total, at)
+        return dead, Met(
+            outcomes=ended,
+            died=died,
+            instances={i.uid: i for i in instances} if ended else {},
+            stepped=stepped,
+        )
 
     def _known(self, credentials: str) -> Knowledge:
         memory = self._memory
@@ -224,13 +265,13 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(self, decided: Plan, effective: Effective, at: datetime) -> Iterator[Action]:
+    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
         """What may start now: transfers up to their number, one in the memory lane, all drains."""
         transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
         lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())
         for step in decided.steps:
             action = step.action
-            if step.after or action.key in self._running or self._blocked(action, at):
+            if step.after or action.key in self._running or self._blocked(action, observed.at):
                 continue
             match action:
                 case Download() | Verify() if transfers < effective.downloads:
@@ -238,7 +279,7 @@ class Core:
                     yield action
                 case Drain() | Delete():
                     yield action
-                case Load() if lane_free and self._fits(action, decided):
+                case Load() if lane_free and _fits(action, decided, effective, observed):
                     lane_free = False
                     # All numbers the plan gave out are spent: none of them may come twice.
                     self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
@@ -246,10 +287,6 @@ class Core:
                 case Promote() | Unload() if lane_free:
                     lane_free = False
                     yield action
-
-    def _fits(self, load: Load, decided: Plan) -> bool:
-        """The last check before memory is taken, whatever the order of the plan promised."""
-        return decided.budget is not None and decided.memory_now + load.reserve <= decided.budget
 
     def _blocked(self, action: Action, at: datetime) -> bool:
         """Actions that are not judged in the plan wait out their own failures here."""
@@ -261,9 +298,7 @@ class Core:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
         for model in effective.models:
-            subjects.add(download_subject(model.artifact))
-            subjects.add(delete_subject(model.artifact))
-            subjects.add(load_subject(model.key))
+            subjects.update(subjects_of(model))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects
@@ -287,6 +322,20 @@ class Core:
                 left = timedelta(seconds=model.keep_alive_s - demand.quiet_s)
                 moments.append(at + max(GLANCE, left))
         return min(moments, default=None)
+
+
+def _fits(load: Load, decided: Plan, effective: Effective, observed: Observed) -> bool:
+    """The last check before memory is taken, whatever the order of the plan promised."""
+    if decided.budget is None or decided.memory_now + load.reserve > decided.budget:
+        return False
+    alive = [i.key for i in observed.instances if i.phase is not InstancePhase.DEAD]
+    if effective.loaded is not None and len(alive) >= effective.loaded:
+        return False
+    model = effective.model(load.model)
+    if model is None or model.group is None:
+        return True
+    groups = (m.group for m in effective.models if m.key != load.model and m.key in alive)
+    return model.group not in groups
 
 
 def _published(decided: Plan) -> Plan:

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from reconciler.actions import (
     Action,
@@ -26,8 +27,8 @@ from reconciler.actions import (
 )
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
-from reconciler.ports import Clock, Documents, Files, Host, Instances, Journal, Traffic
-from reconciler.state import Observed
+from reconciler.ports import Clock, Documents, Events, Files, Host, Instances, Journal, Traffic
+from reconciler.state import ModelKey, Observed
 from schemas.errors import ActionError
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Ports:
     traffic: Traffic
     host: Host
     journal: Journal
+    events: Events
 
 
 class Loop:
@@ -63,7 +65,9 @@ class Loop:
         self._begun = 0
         self._ended = 0
         self._outcomes: list[Outcome] = []
+        self._retries: set[ModelKey] = set()
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
+        self._clocks = self._read_clocks()
         self.latest: Decision | None = None
         self.passed_at: float = ports.clock.monotonic()
 
@@ -82,6 +86,20 @@ class Loop:
         if self.latest is None:
             raise RuntimeError("a pass ended without a decision")
         return self.latest
+
+    async def following(self) -> Decision:
+        """The decision of the next pass that ends; asks for none."""
+        seen = self._ended
+        async with self._passed:
+            await self._passed.wait_for(lambda: self._ended > seen)
+        if self.latest is None:
+            raise RuntimeError("a pass ended without a decision")
+        return self.latest
+
+    def retry(self, key: ModelKey) -> None:
+        """Forget with the next pass what failed about a model, so that it is tried at once."""
+        self._retries.add(key)
+        self.poke()
 
     async def run(self) -> None:
         """Pass after pass, until cancelled; running actions are cancelled with it."""
@@ -103,11 +121,11 @@ class Loop:
                         await self._poked.wait()
 
     async def _pass(self, group: asyncio.TaskGroup) -> float:
-        """Look, decide, remember, publish, act. Returns how long to sleep, in seconds."""
+        """Look, decide, remember, publish, act, tell. Returns how long to sleep, in seconds."""
         ports = self._ports
         config = ports.documents.view()
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
-        taken = tuple(self._outcomes)
+        taken, retry = tuple(self._outcomes), frozenset(self._retries)
         observed = Observed(
             host=await ports.host.observe(),
             disk=await ports.files.observe(self._core.artifacts(config.accepted)),
@@ -115,18 +133,29 @@ class Loop:
             demands=ports.traffic.demands(),
             at=ports.clock.now(),
         )
-        decision = self._core.step(Seen(config, observed, ports.files.credentials(), taken))
+        clocks = self._read_clocks()
+        stepped_s = _stepped_s(self._clocks, clocks)
+        decision = self._core.step(
+            Seen(config, observed, ports.files.credentials(), taken, stepped_s, retry)
+        )
+        self._clocks = clocks
         del self._outcomes[: len(taken)]
+        self._retries -= retry
         try:
             await self._remember(decision.remembered)
             self._act(decision, group)
+            self.latest, self.passed_at = decision, ports.clock.monotonic()
         finally:  # the core takes for running what it told to start: tell it what was not started
             lost = [action for action in decision.start if action.key not in self._tasks]
             self._outcomes.extend(Outcome(action, cancelled=True) for action in lost)
-        self.latest, self.passed_at = decision, ports.clock.monotonic()
+            for event in decision.events:  # the core tells each of them once
+                ports.events.emit(event)
         if decision.wake_at is None:
             return RESYNC_S
         return min(RESYNC_S, max(0.0, (decision.wake_at - observed.at).total_seconds()))
+
+    def _read_clocks(self) -> tuple[datetime, float]:
+        return self._ports.clock.now(), self._ports.clock.monotonic()
 
     async def _remember(self, now: Remembered) -> None:
         """Persist what changed, before any effect of it."""
@@ -199,3 +228,8 @@ class Loop:
                 await ports.instances.unload(action)
             case _:
                 raise TypeError(f"{action.key} is no effect of its own")
+
+
+def _stepped_s(before: tuple[datetime, float], now: tuple[datetime, float]) -> float:
+    """Seconds by which the wall clock went further than the monotonic one."""
+    return (now[0] - before[0]).total_seconds() - (now[1] - before[1])

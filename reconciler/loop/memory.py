@@ -67,12 +67,14 @@ class Memory:
                 )
         self._filings[action.key] = filing
 
-    def finish(self, outcome: Outcome, at: datetime) -> None:
-        """File the end of an action: a failure under its subject, a success clears it."""
+    def finish(self, outcome: Outcome, at: datetime) -> bool:
+        """File the end of an action: a failure under its subject, a success clears it. False when
+        it is no news: cancelled, or the death of an instance that is filed already.
+        """
         action = outcome.action
         subject, key = self._filings.pop(action.key, (action.key, action.key))
         if outcome.cancelled:
-            return
+            return False
         if outcome.error is None:
             if not isinstance(action, Load):  # a load is forgiven once it has served for a while
                 self._clear(subject)
@@ -81,18 +83,24 @@ class Memory:
         elif action.uid not in self._reported:
             self._reported.add(action.uid)
             self._fail(subject, key, outcome.error, at, brake=True)
+        else:
+            return False
+        return True
 
     def died(
         self, instance: InstanceView, effective: Effective, total: int | None, at: datetime
-    ) -> None:
-        """File the death of an instance that nobody ended; a failed load is filed only once."""
+    ) -> bool:
+        """File the death of an instance that nobody ended; a failed load is filed only once, and
+        False then.
+        """
         if instance.uid in self._reported or instance.exit is None:
-            return
+            return False
         self._reported.add(instance.uid)
         exit_ = instance.exit
         failure = Failure(exit_.reason, exit_.message, exit_.terminal)
         key = self._load_key(instance.spec_hash, instance.key, effective, total)
         self._fail(load_subject(instance.key), key, failure, at, brake=True)
+        return True
 
     def measure(
         self,
@@ -121,6 +129,11 @@ class Memory:
         if not self.kept.failures.keys() <= subjects:
             failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
             self.kept = replace(self.kept, failures=failures)
+
+    def pardon(self, subjects: Iterable[str]) -> None:
+        """Somebody wants it tried again: what failed under these subjects never happened."""
+        for subject in subjects:
+            self._clear(subject)
 
     def _forgive(self, instance: InstanceView, effective: Effective, total: int | None) -> None:
         """Forget the crashes of what runs; those of what should replace it stand."""

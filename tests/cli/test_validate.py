@@ -14,13 +14,12 @@ GOOD = """\
 version: 1
 timezone: Europe/Paris
 models:
-  big: {source: "hf:org/big", state: loaded}
+  big: {source: "hf:org/big", state: loaded, tokenizer: "hf:org/other"}
   small: {source: "file:/models/small", state: on-demand}
 aliases: {auto: [big, small]}
 schedules:
   night:
     when: [{days: [mon], from: "22:00", to: "06:00"}]
-    prewarm: 10m
     set: {models: {big: {state: downloaded}}}
 """
 BAD = """\
@@ -50,8 +49,7 @@ def test_a_valid_document_is_summed_up(here: Path, capsys: pytest.CaptureFixture
         "desired-state.yaml is valid: 2 models (1 loaded, 1 on-demand), 1 alias, 1 schedule\n"
     )
     assert (
-        "warning: /schedules/night/prewarm is accepted and has no effect in this version"
-        in said.err
+        "warning: /models/big/tokenizer is accepted and has no effect in this version" in said.err
     )
 
 
@@ -92,7 +90,7 @@ def test_a_valid_document_for_programs(here: Path, capsys: pytest.CaptureFixture
     (here / "good.yaml").write_text(GOOD)
     assert execute(["validate", "good.yaml", "-o", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["valid"], found["withoutEffect"]) == (True, ["/schedules/night/prewarm"])
+    assert (found["valid"], found["withoutEffect"]) == (True, ["/models/big/tokenizer"])
 
 
 @pytest.mark.parametrize(

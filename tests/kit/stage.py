@@ -18,9 +18,9 @@ from lmxd.serving.pool import Pool
 from lmxd.supervisor.limits import WatchLimits
 from lmxd.supervisor.supervisor import Supervisor
 from reconciler.actions import Drain, InstanceSpec, Load, Promote, Unload
+from reconciler.limits import FlowLimits
 from reconciler.state import (
     ArtifactRef,
-    FlowLimits,
     InstanceUid,
     InstanceView,
     Live,

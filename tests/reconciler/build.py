@@ -10,6 +10,7 @@ from typing import Any
 from reconciler.actions import InstanceSpec
 from reconciler.budget import WORKER_OVERHEAD
 from reconciler.knowledge import spec_of
+from reconciler.limits import MemoryLimit
 from reconciler.state import (
     ArtifactRef,
     Demand,
@@ -24,7 +25,6 @@ from reconciler.state import (
     InstancePhase,
     InstanceUid,
     InstanceView,
-    MemoryLimit,
     ModelKey,
     ModelState,
     Observed,

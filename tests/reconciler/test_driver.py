@@ -30,6 +30,7 @@ from reconciler.state import (
     Routes,
 )
 from schemas.errors import ActionError
+from schemas.events import Event
 from tests.reconciler.stage import edit, entry
 from tests.reconciler.world import GIB, Repo, World
 
@@ -45,6 +46,7 @@ class Stage:
         self.endings: dict[str, asyncio.Future[None]] = {}
         self.published: list[Routes] = []
         self.saved: list[str] = []
+        self.told: list[Event] = []
         self.spare: bool | None = None
         self.observing: BaseException | None = None
         self.saving: BaseException | None = None
@@ -55,7 +57,7 @@ class Stage:
         self.passes = 0
         remembered = Remembered()
         core = Core(remembered, "0", "state")
-        ports = Ports(self, self, self, self, self, self, self)  # type: ignore[arg-type]
+        ports = Ports(self, self, self, self, self, self, self, self)  # type: ignore[arg-type]
         self.loop = Loop(ports, core, remembered)
 
     def now(self) -> datetime:
@@ -94,6 +96,9 @@ class Stage:
 
     def want_spare(self, wanted: bool) -> None:
         self.spare = wanted
+
+    def emit(self, event: Event) -> None:
+        self.told.append(event)
 
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         if self.saving is not None:

@@ -160,10 +160,10 @@ def test_the_timeline_is_what_looking_at_each_instant_gives() -> None:
 
 
 @pytest.mark.parametrize("hours", [0, 9.99, 10, 17.99, 18, 200])
-def test_the_value_holds_until_its_turn(hours: float) -> None:
+def test_the_value_holds_until_its_end(hours: float) -> None:
     at = NOON + hours * HOUR
     found = held(at, {"night": NIGHT})
-    assert found.turn is not None
-    before = found.turn.at - timedelta(microseconds=1)
+    assert found.until is not None
+    before = found.until - timedelta(microseconds=1)
     assert held(before, {"night": NIGHT}) == found
-    assert held(found.turn.at, {"night": NIGHT}) != found
+    assert held(found.until, {"night": NIGHT}) != found

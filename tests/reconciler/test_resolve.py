@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.limits import MemoryLimit
 from reconciler.resolve import NOTHING, fingerprint, resolve
-from reconciler.state import Accepted, Demand, Effective, MemoryLimit, ModelKey, ModelState
+from reconciler.state import Accepted, Demand, Effective, ModelKey, ModelState
 from schemas.desired import DesiredState
 from tests.reconciler.build import AT, GIB
 

@@ -11,10 +11,10 @@ import pytest
 from reconciler.actions import Action, Delete, Download, Failure, Verify
 from reconciler.backoff import failed
 from reconciler.knowledge import Knowledge, download_key, download_subject
+from reconciler.limits import DiskLimits
 from reconciler.plan import plan
 from reconciler.state import (
     ArtifactRef,
-    DiskLimits,
     DiskPhase,
     DiskState,
     Effective,

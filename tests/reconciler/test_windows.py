@@ -18,8 +18,11 @@ from tests.simulation.rules import Rules
 EVENING = datetime(2026, 11, 20, 20, 59, tzinfo=UTC)  # a minute before 22:00 in Paris
 OPENS, CLOSES = EVENING + timedelta(minutes=1), EVENING + timedelta(hours=8, minutes=1)
 MINUTE = timedelta(minutes=1)
+SOON = OPENS - 10 * MINUTE
+"""From then on what is loaded of a model that the window wants would stay."""
 NIGHT: dict[str, Any] = {
     "when": [{"from": "22:00", "to": "06:00"}],
+    "prewarm": "none",
     "set": {
         "models": {"day": {"state": "downloaded"}, "night": {"state": "loaded"}},
         "aliases": {"auto": "night"},
@@ -208,7 +211,7 @@ def test_a_clock_set_back_by_hours_is_believed() -> None:
     here.at = OPENS - timedelta(hours=3)
     decision = here.settle()
     assert here.serving() == {"day"}
-    assert decision.wake_at == OPENS
+    assert decision.wake_at == SOON
 
 
 def test_among_equals_the_window_of_higher_priority_has_the_memory() -> None:
@@ -232,6 +235,7 @@ def fetched(prefetch: str) -> World:
     window = {
         "when": [{"days": ["fri"], "from": "22:00", "to": "06:00"}],
         "prefetch": prefetch,
+        "prewarm": "none",
         "set": {"models": {"night": {"state": "loaded"}}},
     }
     here.edit(
@@ -251,7 +255,7 @@ def test_files_come_so_long_before_the_window_and_go_after_it() -> None:
     here.at = OPENS - timedelta(hours=1)
     decision = here.settle()
     assert here.history == ["download:hf:org/night"]
-    assert (because(decision, "night"), decision.wake_at) == ("schedule/night", OPENS)
+    assert (because(decision, "night"), decision.wake_at) == ("schedule/night", SOON)
     assert target(decision, "night") == (Live.REFUSED, Code.OUTSIDE_WINDOW)
     here.at = OPENS
     here.settle()

@@ -11,7 +11,8 @@ import pytest
 
 from lmxd.serving.generation import Generation
 from lmxd.supervisor.limits import WatchLimits
-from reconciler.state import FlowLimits, Live, ModelKey
+from reconciler.limits import FlowLimits
+from reconciler.state import Live, ModelKey
 from schemas.errors import Code, RequestError
 from schemas.inference import Failed
 from tests.kit.stage import PATIENCE_S, Stage, events, request, routes, stage, target, text

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from reconciler.state import FlowLimits, Live, ModelKey, ServingDefaults
+from reconciler.limits import FlowLimits
+from reconciler.state import Live, ModelKey, ServingDefaults
 from schemas.errors import Code, RequestError
 from schemas.inference import Accepted, Failed, Finish, Sampling, Text, Usage
 from tests.kit.stage import PATIENCE_S, Stage, events, request, routes, stage, target, text

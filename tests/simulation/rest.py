@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from reconciler.loop.core import Decision
 from reconciler.loop.memory import Remembered
-from reconciler.state import InstancePhase, ModelKey, ModelState
+from reconciler.state import Effective, InstancePhase, ModelKey, ModelState
 from schemas.status import Condition
 from tests.reconciler.world import World
-from tests.simulation.rules import held
+from tests.simulation.rules import alive, held
 from tests.simulation.scene import Scene
 from tests.simulation.world import Simulated
 
@@ -25,6 +25,7 @@ def at_rest(world: World, decision: Decision) -> None:
     effective = picture.effective
     if not effective.suspended and not any(model.suspended for model in effective.models):
         assert held(world) <= (picture.plan.budget or 0)
+        _at_most_as_many(world, effective)
     for model in decision.status.models:
         ready = _condition(model.conditions, "Ready")
         verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
@@ -40,6 +41,14 @@ def at_rest(world: World, decision: Decision) -> None:
     assert again.status == decision.status
     assert again.routes == decision.routes
     _unsaved(decision.remembered, again.remembered)
+
+
+def _at_most_as_many(world: World, effective: Effective) -> None:
+    """1: no more instances than `limits.loaded`, and at most one model of a group."""
+    there = [r.action.model for r in alive(world)]
+    assert effective.loaded is None or len(there) <= effective.loaded, there
+    groups = [m.group for m in effective.models if m.group is not None and m.key in there]
+    assert len(groups) == len(set(groups)), f"two of one group are loaded: {there}"
 
 
 def _unsaved(before: Remembered, after: Remembered) -> None:

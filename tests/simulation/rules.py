@@ -51,6 +51,7 @@ class Rules:
         self._conditions(decision.status, instant(decision.picture.observed.at))
         self._budget(world, decision)
         self._lane(world, decision)
+        self._places(world, decision)
         self._routes(world, decision)
         self._attempts.check(world, decision, outcomes)
         for action in decision.start:
@@ -109,6 +110,21 @@ class Rules:
             assert surprises, f"{over} of {total} bytes are taken"
         self._over = over
 
+    def _places(self, world: World, decision: Decision) -> None:
+        """1: a load never makes more instances than `limits.loaded`, nor a second one of a group,
+        counting what is still on its way out.
+        """
+        effective = decision.picture.effective
+        started = [e.action for e in world.running.values() if isinstance(e.action, Load)]
+        there = {r.action.uid: r.action.model for r in alive(world)}
+        there.update({a.uid: a.model for a in started})
+        groups = {m.key: m.group for m in effective.models if m.group is not None}
+        for load in (a for a in decision.start if isinstance(a, Load)):
+            assert effective.loaded is None or len(there) < effective.loaded, "too many instances"
+            group = groups.get(load.model)
+            rivals = {k for k in there.values() if k != load.model and groups.get(k) == group}
+            assert group is None or not rivals, f"{load.model} is loaded beside {rivals}"
+
     def _lane(self, world: World, decision: Decision) -> None:
         """10: one load, promotion or unload at a time."""
         lane = [e.action for e in world.running.values() if isinstance(e.action, MemoryLane)]
@@ -162,12 +178,16 @@ class Rules:
             assert not same or instance.phase is InstancePhase.DEAD, f"{instance.uid} uses it"
 
 
+def alive(world: World) -> list[Resident]:
+    """The instances that take memory."""
+    return [r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD]
+
+
 def held(world: World) -> int:
     """Bytes that instances take: what they reserved, later what they are and may still grow to."""
-    alive = (r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD)
     return sum(
         r.action.reserve if r.measured is None else r.measured + r.action.spec.kv_bytes
-        for r in alive
+        for r in alive(world)
     )
 
 

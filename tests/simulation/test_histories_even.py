@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.replay import replay
 
 SEEDS = 2_000
-PORTION = 500
+PORTION = 100
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, 2 * PORTION))

@@ -14,7 +14,8 @@ from lmxd.statefolder import StateFolder
 from lmxd.store.files import ModelFiles
 from lmxd.store.retries import FetchRules
 from reconciler.actions import Delete, Download, Verify
-from reconciler.state import ArtifactRef, DiskLimits, DiskPhase, DiskState, ModelKey
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef, DiskPhase, DiskState, ModelKey
 from schemas.errors import ActionError
 from tests.kit.hub import Hub
 from tests.kit.hub_repos import read_folder

@@ -16,7 +16,8 @@ from pathlib import Path
 from lmxd.statefolder import StateFolder
 from lmxd.store.files import ModelFiles
 from reconciler.actions import Download
-from reconciler.state import ArtifactRef, DiskLimits
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef
 from schemas.errors import ActionError
 
 

@@ -13,7 +13,8 @@ from lmxd.statefolder import StateFolder
 from lmxd.store.files import BUILTIN, ModelFiles
 from lmxd.store.folder_models import SUMS
 from reconciler.actions import Delete, Download, Verify
-from reconciler.state import ArtifactRef, DiskLimits, DiskPhase, DiskState
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef, DiskPhase, DiskState
 from schemas.errors import ActionError
 from tests.kit.hub_weights import model_files
 from tests.store.conftest import MODELS, NOW, Store

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from huggingface_hub import scan_cache_dir, snapshot_download
 
-from reconciler.state import ArtifactRef, DiskLimits, DiskPhase
+from reconciler.limits import DiskLimits
+from reconciler.state import ArtifactRef, DiskPhase
 from tests.kit.hub import Hub, Place
 from tests.kit.hub_weights import model_files
 from tests.store.conftest import Store
