@@ -20,7 +20,7 @@ from sanic.request import Request
 from sanic.response import BaseHTTPResponse, HTTPResponse
 from sanic.server.async_server import AsyncioServer
 
-from lmxd.http import control, health, openai
+from lmxd.http import control, events, health, openai
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
@@ -32,7 +32,7 @@ from schemas.errors import Code, RequestError
 
 _log = logging.getLogger(__name__)
 
-ROUTES = (*health.ROUTES, *openai.ROUTES, *control.ROUTES)
+ROUTES = (*health.ROUTES, *openai.ROUTES, *control.ROUTES, *events.ROUTES)
 
 _HEADER_MAX = 32 * 1024
 _CONFIG: dict[str, str | bool | int | float | None] = {

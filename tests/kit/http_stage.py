@@ -17,6 +17,7 @@ import httpx2
 from lmxd.http.app import Server
 from lmxd.http.listen import show
 from lmxd.http.ports import Access, Deps, Stamp, Timing
+from lmxd.telemetry.events import EventLog
 from reconciler.state import Accepted, ConfigView
 from schemas.desired import DesiredState
 from schemas.status import DaemonStatus, MachineStatus
@@ -89,6 +90,21 @@ class FakeHealth:
         return not self.reason, self.reason
 
 
+def event_log(reserved: int = 0) -> EventLog:
+    """An empty one of generation 7 and epoch 12, that forgets its numbers."""
+
+    async def reserve(_: int) -> None:
+        return None
+
+    return EventLog(
+        STATUS.state_id,
+        reserved=reserved,
+        reserve=reserve,
+        now=lambda: datetime.now(UTC),
+        where=lambda: (STATUS.generation, STATUS.epoch),
+    )
+
+
 @dataclass
 class Stage:
     """A running server and what stands behind it."""
@@ -97,6 +113,7 @@ class Stage:
     gate: FakeGate
     control: FakeControl
     health: FakeHealth
+    events: EventLog
     client: httpx2.AsyncClient
 
     @property
@@ -165,11 +182,12 @@ async def stage(
     gate = gate or FakeGate()
     if body is not None:
         gate.routes = replace(gate.routes, flow=replace(gate.routes.flow, body=body))
-    control, health = FakeControl(), FakeHealth()
+    control, health, events = FakeControl(), FakeHealth(), event_log()
     deps = Deps(
         gate,
         control,
         health,
+        events,
         now=time.time,
         started=1_700_000_000,
         access=access or Access(),
@@ -183,6 +201,6 @@ async def stage(
         async with httpx2.AsyncClient(
             base_url=url, timeout=DEADLINE_S, trust_env=False, verify=NO_TLS
         ) as client:
-            yield Stage(server, gate, control, health, client)
+            yield Stage(server, gate, control, health, events, client)
     finally:
         await server.stop(0)
