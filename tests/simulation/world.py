@@ -142,13 +142,13 @@ class Simulated(World):
 
     def passing(self) -> Iterator[str]:
         """One pass as the driver does it, with the names of the places where it can be met."""
-        taken, config = tuple(self.outcomes), self.config
+        taken, config, at = tuple(self.outcomes), self.config, self.at
         host = self.host()
-        wanted = self.core.artifacts(config.accepted)
+        wanted = self.core.artifacts(config, at)
         disk = {ref: self.disk.get(ref, DiskState()) for ref in sorted(wanted, key=str)}
         yield "looked"
         views, demands = self.pool.view(self.at), self.demands()
-        observed = Observed(self.at, host, disk, views, demands)
+        observed = Observed(at, host, disk, views, demands)
         decision = self.decide(Seen(config, observed, self.credentials, taken))
         del self.outcomes[: len(taken)]
         yield "decided"
