@@ -18,6 +18,7 @@ from lmxd.cli import (
     apply,
     diff,
     edit,
+    events,
     get,
     history,
     init,
@@ -33,6 +34,7 @@ from lmxd.cli import (
     validate,
     wait,
 )
+from lmxd.cli import explain as explain_
 from lmxd.cli.messages import complain, explain
 from schemas.errors import LmxdError
 
@@ -70,6 +72,8 @@ for verb in (
     get.get,
     status.status,
     wait.wait,
+    events.events,
+    explain_.explain,
     history.history,
     history.rollback,
     suspension.suspend,

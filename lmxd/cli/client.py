@@ -29,6 +29,7 @@ T = TypeVar("T")
 API = "/lmxd/v1"
 STATUS = f"{API}/status"
 DESIRED = f"{API}/desired"
+EVENTS = f"{API}/events"
 PLAN = f"{API}/plan"
 GENERATIONS = f"{API}/generations"
 LEASES = f"{API}/leases"
@@ -131,6 +132,14 @@ class Client:
         """The body of a GET as JSON values."""
         found: object = json.loads(self.get(path))
         return found
+
+    def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[bytes]:
+        """The bytes of an answer to a GET as they come, until the daemon ends it."""
+        with self._speaking(), self._http.stream("GET", path, headers=dict(headers)) as answer:
+            if answer.status_code != 200:
+                answer.read()
+            self._check(answer)
+            yield from answer.iter_bytes()
 
     def chat(self, body: Mapping[str, object]) -> Iterator[Chunk]:
         """Ask `/v1/chat/completions` and yield what comes, until the end of the answer.

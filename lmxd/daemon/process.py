@@ -229,6 +229,19 @@ async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.document.run(), name="document file")
         group.create_task(_sweep(parts), name="sweep")
+        group.create_task(_remember_outcomes(parts), name="outcomes")
+
+
+async def _remember_outcomes(parts: _Parts) -> None:
+    """The history says of each generation whether there came to be nothing left to do for it."""
+    reached = 0
+    while True:
+        picture = (await parts.loop.following()).picture
+        accepted = picture.config.accepted
+        done = picture.plan.empty and picture.plan.budget is not None
+        if done and accepted is not None and accepted.generation > reached:
+            reached = accepted.generation
+            await parts.document.converged(reached)
 
 
 async def _sweep(parts: _Parts) -> None:
