@@ -25,6 +25,7 @@ from schemas.status import (
     Condition,
     DaemonStatus,
     DiskStatus,
+    DriftStatus,
     FailureStatus,
     Health,
     MachineStatus,
@@ -114,6 +115,10 @@ def _model(
         memory=_memory(model, picture),
         serving=_serving(model, picture),
         failure=_failure(failure) if failure else UNSET,
+        drift=tuple(
+            DriftStatus(each.path, each.expected, each.found, conditions.instant(each.since))
+            for each in picture.known.drifts.get(model.key, ())
+        ),
     )
 
 

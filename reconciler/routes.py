@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.actions import Plan, Verdict
 from reconciler.backoff import Record
+from reconciler.drift import FILES_CHANGED, UNLOADED_EXTERNALLY
 from reconciler.knowledge import Knowledge, standing
 from reconciler.state import (
     Effective,
@@ -159,6 +160,10 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.OUTSIDE_WINDOW, f"{model.key} is outside its hours: it is served from {when} on"
     if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
         return Code.MODEL_NOT_LOADED, f"{model.key} is {model.state.value}, not loaded"
+    if verdict.reason == FILES_CHANGED or (
+        verdict.reason == UNLOADED_EXTERNALLY and model.state is ModelState.LOADED
+    ):
+        return Code.MODEL_NOT_LOADED, f"{model.key} is not loaded: {verdict.message}"
     if verdict.reason == "Suspended":
         return Code.SUSPENDED, f"{model.key} is not loaded, and {verdict.message}"
     if failure is not None and failure.retry_at is None:

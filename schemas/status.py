@@ -157,11 +157,12 @@ class FailureStatus(_Status, frozen=True):
 
 
 class DriftStatus(_Status, frozen=True):
-    """Something that changed outside lmxd."""
+    """Something that changed outside lmxd: `path` is `memory.loaded` or `disk.files`."""
 
     path: str
     expected: str
     found: str
+    since: str
 
 
 class NextStatus(_Status, frozen=True):

@@ -92,7 +92,10 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     pool = Pool(supervisor, poke, clock.monotonic)
     gate = Gate(pool, poke, clock.monotonic)
     remembered = Remembered(
-        *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
+        *journal.epoch(),
+        ledger=journal.ledger(),
+        failures=dict(journal.failures()),
+        drifts=journal.drifts(),
     )
     events = _events(journal, clock, poke)
     document = DesiredFile(

@@ -141,7 +141,7 @@ class Core:
         dead, met = self._file(seen, effective, total)
         for model in effective.models:
             if model.key in seen.retry:
-                memory.pardon(subjects_of(model))
+                memory.pardon(model)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -222,6 +222,8 @@ class Core:
         dead = [i for i in instances if i.phase is InstancePhase.DEAD]
         died = tuple(i for i in dead if memory.died(i, effective, total, at))
         memory.measure(instances, effective, total, at)
+        removed = {a.artifact.source for a in self._running.values() if isinstance(a, Delete)}
+        memory.notice(effective, seen.observed, dead, removed)
         return dead, Met(
             outcomes=ended,
             died=died,
@@ -239,6 +241,7 @@ class Core:
             software=memory.software,
             published=self._routes,
             serial=memory.serial,
+            drifts=memory.kept.drifts.found,
         )
 
     def _plan(

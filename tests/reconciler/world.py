@@ -177,9 +177,9 @@ class World:
         self.pool.release(uid)
         self.asked[self.pool.residents[uid].action.model] = self.lived
 
-    def kill(self, uid: InstanceUid) -> None:
-        """A worker dies."""
-        if not self.pool.die(uid):
+    def kill(self, uid: InstanceUid, *, outside: bool = False) -> None:
+        """A worker dies, or somebody ends it."""
+        if not self.pool.die(uid, outside=outside):
             for effect in self.running.values():
                 if isinstance(effect.action, Load) and effect.action.uid == uid:
                     self.end(effect.action.key, Failure("WorkerCrashed", "signal 9"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.actions import Action, Download, Failure, Load, Outcome, Verify
+from reconciler.drift import UNLOADED_EXTERNALLY
 from reconciler.knowledge import load_key
 from reconciler.loop.core import Decision
 from reconciler.state import InstancePhase
@@ -95,7 +96,9 @@ class Attempts:
         for instance in decision.picture.observed.instances:
             if instance.phase is InstancePhase.DEAD and instance.uid not in self._filed:
                 self._filed.add(instance.uid)
-                if instance.exit is not None:
+                left = decision.picture.effective.upkeep.drift != "enforce"
+                taken = instance.exit and instance.exit.reason == UNLOADED_EXTERNALLY
+                if instance.exit is not None and not (left and taken):
                     facts = _load_facts(instance.spec_hash, instance.key, decision)
                     failure = Failure("", "", instance.exit.terminal)
                     self._fail(f"load {instance.key}", facts, failure, at, brake=True)

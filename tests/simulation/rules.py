@@ -7,8 +7,9 @@ the invariants in the list of `tests.simulation`.
 
 from __future__ import annotations
 
-from reconciler.actions import Delete, Load, MemoryLane, Outcome, Unload
+from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.conditions import instant
+from reconciler.drift import FILES, LOADED
 from reconciler.loop.core import Decision
 from reconciler.state import (
     ArtifactRef,
@@ -54,6 +55,7 @@ class Rules:
         self._places(world, decision)
         self._routes(world, decision)
         self._attempts.check(world, decision, outcomes)
+        self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
                 self._loads_verified(decision, action)
@@ -139,6 +141,19 @@ class Rules:
                 assert key in world.pool.current, f"{key} is not current"
         for keys in routes.names.values():
             assert set(keys) <= routes.targets.keys()
+
+    def _left(self, decision: Decision) -> None:
+        """What was taken away outside comes back only where the document has it put right."""
+        picture = decision.picture
+        if picture.effective.upkeep.drift == "enforce":
+            return
+        lost = {(k, d.path) for k, drifts in picture.known.drifts.items() for d in drifts}
+        for action in decision.start:
+            if isinstance(action, Load):
+                assert (action.model, LOADED) not in lost, f"{action.key} undoes what is left"
+            if isinstance(action, Download):
+                users = {m.key for m in picture.effective.models if m.artifact == action.artifact}
+                assert not all((k, FILES) in lost for k in users), f"{action.key} undoes it"
 
     def _loads_verified(self, decision: Decision, action: Load) -> None:
         """4: only verified files of that revision are loaded."""

@@ -169,8 +169,10 @@ class Simulated(World):
         yield "saved the epoch"
         self.saved = replace(self.saved, ledger=now.ledger)
         yield "saved the ledger"
-        self.saved = self.remembered = replace(self.saved, failures=now.failures)
+        self.saved = replace(self.saved, failures=now.failures)
         yield "saved the failures"
+        self.saved = self.remembered = replace(self.saved, drifts=now.drifts)
+        yield "saved the drifts"
 
     def act(self, decision: Decision) -> None:
         """Carry out what was decided."""
