@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -347,3 +349,25 @@ def test_a_text_that_grows_over_the_limit_is_refused_as_such() -> None:
     with pytest.raises(DocumentError) as caught:
         spliced(b"a: 1\n", [Change(("a",), 1, "x" * 2**20)])
     assert caught.value.reason == "FileTooLarge"
+
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "desired-state.example.yaml"
+
+
+@pytest.mark.parametrize(
+    ("asked", "gone", "come"),
+    [
+        ({"models": {"tiny-chat": {"state": "on-demand"}}}, 1, 1),
+        ({"models": {"tiny-chat": {"keep_alive": "10m"}}}, 0, 1),
+        ({"models": {"other": {"source": "hf:a/b", "sampling": {"stop": ["x"]}}}}, 0, 4),
+        ({"aliases": {"auto": ["other", "tiny-chat"]}, "limits": {"memory": "80%"}}, 1, 4),
+        ({"aliases": {"gpt-4o-mini": None}}, 1, 0),
+        ({"aliases": {"gpt-4o-mini": None, "auto": None}}, 3, 1),
+        ({"suspend": True}, 0, 2),
+    ],
+)
+def test_the_example_file_keeps_all_its_words(asked: dict[str, Any], gone: int, come: int) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    before, after = text.splitlines(), patch(text, asked).splitlines()
+    found = [line[:2] for line in difflib.ndiff(before, after)]
+    assert (found.count("- "), found.count("+ ")) == (gone, come)
