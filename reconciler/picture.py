@@ -6,7 +6,7 @@ Conditions, status and explanations are computed from a `Picture` and from nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -25,6 +25,7 @@ from reconciler.state import (
     Observed,
 )
 from schemas.errors import Problem
+from schemas.status import ScheduleStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Picture:
 
     `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
     last jump of the wall clock since the start. `overfull`: pinned models that at some time do not
-    fit together.
+    fit together. `schedules`: what the calendar says of models.
     """
 
     epoch: int
@@ -54,6 +55,7 @@ class Picture:
     asked_at: datetime | None = None
     stepped: ClockStep | None = None
     overfull: Problem | None = None
+    schedules: Mapping[ModelKey, ScheduleStatus] = field(default_factory=dict)
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""

@@ -105,7 +105,7 @@ def overfull(
     pinnable = _pinnable(document)
     if not pinnable:
         return None
-    plain = {key: _Word.of(document, key) for key in pinnable}
+    plain = {key: _Word.of(document, key) for key in document.models if key in pinnable}
     for moment, windows in _sets(document, pinnable, at):
         words = _in_windows(plain, document, windows)
         needs = {
