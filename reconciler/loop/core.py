@@ -29,6 +29,7 @@ from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
+from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
@@ -131,12 +132,16 @@ class Core:
         self._routes = Routes()
         self._status: DaemonStatus | None = None
         self._stepped: ClockStep | None = None
+        self._calendar = Calendar(host)
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         memory = self._memory
         effective = self._enter(seen.config, seen.observed)
+        ahead, skipped = self._calendar.look(
+            seen.config.accepted, self._document[2], seen.observed.at
+        )
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
         for model in effective.models:
@@ -155,6 +160,7 @@ class Core:
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running), stepped=self._stepped,
+            schedules=ahead,
         )  # fmt: skip
         before, self._status = self._status, report(picture, self._status, self._about)
         return Decision(
@@ -167,7 +173,7 @@ class Core:
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
-            events=happened(before, self._status, replace(met, started=start)),
+            events=happened(before, self._status, replace(met, started=start, skipped=skipped)),
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
