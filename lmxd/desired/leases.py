@@ -34,7 +34,7 @@ __all__ = ["LONGEST_S", "MOST", "Leases"]
 log = logging.getLogger(__name__)
 
 LONGEST_S = 400 * 86400.0
-MOST = 256
+MOST = 128
 """So many leases are kept: a bot that makes one a minute and lets none end is stopped there."""
 LOOK_S = 20.0
 """Longest sleep: a monotonic clock may stand still while a machine sleeps."""
