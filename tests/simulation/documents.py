@@ -18,7 +18,7 @@ from schemas.schedule import Schedule
 KEYS = ("a", "b", "c", "d", "e")
 SOURCES = ("org/one", "org/two", "org/three", "org/four")
 NAMES = ("auto", "gpt-4*")
-STATES = ("loaded", "loaded", "loaded", "on-demand", "on-demand", "downloaded", "absent")
+STATES = ("loaded",) * 5 + ("on-demand",) * 3 + ("downloaded", "absent")
 SECONDS = {"0s": 0.0, "10s": 10.0, "1m": 60.0, "5m": 300.0, "forever": float("inf")}
 HOURS = (
     ("22:00", "06:00"),

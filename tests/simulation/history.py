@@ -29,19 +29,19 @@ BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=Tru
 IO_ERROR = Failure("DiskError", "input/output error")
 CRASH = Failure("LoadFailed", "out of memory")
 EVENTS = {
-    "go": 30,
-    "sleep": 8,
+    "go": 40,
+    "sleep": 6,
     "night": 1,
     "clock": 1,
-    "edit": 6,
+    "edit": 9,
     "back": 1,
     "spoil": 2,
     "mend": 1,
-    "request": 14,
-    "release": 4,
+    "request": 12,
+    "release": 5,
     "kill": 4,
-    "fault": 4,
-    "well": 2,
+    "fault": 3,
+    "well": 3,
     "lose": 2,
     "fill": 1,
     "crash": 2,
@@ -59,7 +59,7 @@ and the rest is not noticed before the loop looks by itself."""
 def script(rng: random.Random, length: int) -> list[Event]:
     """Draw a script."""
     kinds = rng.choices([*EVENTS], [*EVENTS.values()], k=length)
-    return [(kind, rng.getrandbits(40)) for kind in kinds]
+    return [(kind, rng.getrandbits(60)) for kind in kinds]
 
 
 class History:
@@ -104,10 +104,16 @@ class History:
     # --- events --------------------------------------------------------------------------------
 
     def _go(self, number: int) -> None:
-        """Something that runs begins, or ends."""
-        world, (number, how) = self.world, divmod(number, 40)
+        """What runs goes on, by up to three beginnings and ends."""
+        world, (number, times) = self.world, divmod(number, 3)
         if not world.running:
             world.step()
+        for _ in range(times + 1):
+            number, how = divmod(number, 40)
+            self._move(number, how)
+
+    def _move(self, number: int, how: int) -> None:
+        world = self.world
         idle = [key for key, e in world.running.items() if not e.begun and not e.cancelled]
         if idle and how < 16:
             world.begin(_one_of(idle, number))

@@ -11,7 +11,7 @@ from tests.simulation.rest import at_rest, rests_until_woken, same_as_fresh
 from tests.simulation.scene import scene
 from tests.simulation.world import Simulated
 
-LENGTH = 45
+LENGTH = 36
 """Events of one history."""
 ROUNDS = 400
 """Peace comes to rest within so many passes."""

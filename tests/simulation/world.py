@@ -22,7 +22,7 @@ RESYNC_S = 20.0
 PAUSE_S = 1.0
 PATIENCE_S = 120.0
 """So long after the last request, all that wait have given up."""
-NAPS = 4
+NAPS = 2
 """So many passes at most in one sleep: a machine that does nothing may as well be late."""
 DISK = 1000 * GIB
 HUNG = Failure("WorkerHung", "no sign of life")
