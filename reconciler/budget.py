@@ -1,13 +1,8 @@
-"""Memory: how much there is, what each model takes, and who is admitted.
-
-Selection walks the wanted models once, in the declared order, and takes what fits; a model that
-does not fit is passed over and smaller ones behind it may still fit. What is loaded already does
-not matter, so the same document, instant and ledger always give the same set. Pure.
-"""
+"""Memory: how much there is, what each model takes, and what was measured. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.actions import Need
@@ -19,9 +14,7 @@ from reconciler.state import (
     HostView,
     InstancePhase,
     InstanceView,
-    ModelKey,
 )
-from schemas.quantities import format_bytes
 
 MIB = 1024 * 1024
 ROUND = 64 * MIB
@@ -61,24 +54,6 @@ class Ledger:
         """This ledger with one more measurement."""
         seen = (*self.entries.get(spec_hash, ()), measurement)[-KEEP:]
         return Ledger({**self.entries, spec_hash: seen})
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that wants memory. `rank` sorts: smaller is served first."""
-
-    model: EffectiveModel
-    need: Need
-    rank: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Whether a candidate is in, and the sentence that says why not."""
-
-    admitted: bool
-    reason: str
-    message: str
 
 
 def machine_memory(host: HostView) -> int | None:
@@ -123,70 +98,6 @@ def accounted(instance: InstanceView) -> int:
     if instance.measured is None:
         return instance.reserved
     return _round_up(instance.measured) + instance.kv_bytes
-
-
-def select(
-    candidates: Sequence[Candidate], total: int, untouched: Mapping[ModelKey, int] | None = None
-) -> Mapping[ModelKey, Admission]:
-    """Admit candidates in rank order while they fit; explain every loser with both numbers.
-
-    `untouched`: bytes that suspended models hold, which nobody can have.
-    """
-    result: dict[ModelKey, Admission] = {}
-    fixed = [f"{key} (suspended) {format_bytes(held)}" for key, held in (untouched or {}).items()]
-    taken: list[Candidate] = []
-    left = total - sum((untouched or {}).values())
-    for candidate in sorted(candidates, key=lambda c: c.rank):
-        need = candidate.need.total
-        if need <= left:
-            left -= need
-            taken.append(candidate)
-            known = candidate.need.basis != "unknown"
-            reason = "WithinBudget" if known else "EstimateUnknown"
-            message = (
-                f"needs {format_bytes(need)} of {format_bytes(total)}"
-                if known
-                else "its size is known once its file list is"
-            )
-            result[candidate.model.key] = Admission(True, reason, message)
-        else:
-            result[candidate.model.key] = _refusal(candidate, taken, fixed, left, total)
-    return result
-
-
-def _refusal(
-    loser: Candidate, taken: Sequence[Candidate], fixed: Sequence[str], left: int, total: int
-) -> Admission:
-    need = loser.need.total
-    if need > total:
-        message = (
-            f"needs {format_bytes(need)}, the whole budget is {format_bytes(total)}; "
-            f"raise limits.memory to {format_bytes(need)}, or lower its context or kv_memory "
-            f"(weights {format_bytes(loser.need.weights + loser.need.overhead)}, "
-            f"KV {format_bytes(loser.need.kv_pool)})"
-        )
-        return Admission(False, "NeverFits", message)
-    priced = [
-        f"{c.model.key} (priority {c.model.priority}) {format_bytes(c.need.total)}"
-        for c in taken
-        if c.need.total
-    ]
-    message = (
-        f"needs {format_bytes(need)}, {format_bytes(max(0, left))} of {format_bytes(total)} left "
-        f"after {', '.join([*fixed, *priced])}; {_remedies(loser, taken, left, total)}"
-    )
-    return Admission(False, "InsufficientMemory", message)
-
-
-def _remedies(loser: Candidate, taken: Sequence[Candidate], left: int, total: int) -> str:
-    """The two cheapest ways out: the smallest model whose going makes room, and more budget."""
-    missing = loser.need.total - left
-    enough = [c for c in taken if c.need.total >= missing]
-    more = f"raise limits.memory to {format_bytes(total + missing)}"
-    if not enough:
-        return f"{more}, or give it a higher priority"
-    cheapest = min(enough, key=lambda c: c.need.total)
-    return f"{more}, or set {cheapest.model.key} to downloaded"
 
 
 def _round_up(size: int) -> int:

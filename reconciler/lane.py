@@ -48,18 +48,29 @@ class Wish:
         return self.model.spare is Spare.PREWARM
 
 
+@dataclass(frozen=True, slots=True)
+class _Exit:
+    """The step that ends an instance, whose it is, and the bytes it frees."""
+
+    step: str
+    model: ModelKey
+    frees: int
+
+
 @dataclass(slots=True)
 class Lane:
     """Builds the steps of one plan. Instances are looked at in the order they were started.
 
-    held: models that answer for a name whose own is on its way. lasting: models whose instances
-    stay while there is room. spare: why models may be in spare memory. suspended: models whose
-    instances are left as they are.
+    places: most instances at once. held: models that answer for a name whose own is on its way.
+    lasting: models whose instances stay while there is room. spare: why models may be in spare
+    memory. suspended: models whose instances are left as they are.
     """
 
     total: int
     instances: Sequence[InstanceView]
     wishes: Sequence[Wish]
+    places: int | None
+    groups: Mapping[ModelKey, str | None]
     drains: Mapping[ModelKey, float]
     held: frozenset[ModelKey]
     lasting: frozenset[ModelKey]
@@ -70,13 +81,16 @@ class Lane:
     steps: list[Step] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
     used: int = 0
+    _count: int = 0
     _leaving: list[InstanceView] = field(default_factory=list)
-    _going: list[tuple[str, int]] = field(default_factory=list)
+    _exits: list[_Exit] = field(default_factory=list)
+    _going: list[_Exit] = field(default_factory=list)
     _promotes: dict[ModelKey, str] = field(default_factory=dict)
 
     def build(self) -> None:
         """Fill `steps` and `cancels`."""
         self.used = sum(accounted(instance) for instance in self.instances)
+        self._count = len(self.instances)
         wishes = {wish.model.key: wish for wish in self.wishes}
         have: set[ModelKey] = set()
         for instance in self.instances:
@@ -90,6 +104,7 @@ class Lane:
         for wish in self.wishes:
             if wish.spec is not None and wish.may_load and wish.model.key not in have:
                 self._load(wish, wish.spec)
+        self._shed(have)
         for instance in self._leaving:
             if instance.key in self.held and self._promotes:
                 self._retire(instance, tuple(self._promotes.values()))
@@ -135,7 +150,7 @@ class Lane:
         match instance.phase:
             case InstancePhase.LOADING:
                 self.cancels.append(Cancel(f"load:{instance.uid}"))
-                self._going.append((f"load:{instance.uid}", accounted(instance)))
+                self._exit(f"load:{instance.uid}", instance)
             case InstancePhase.READY if instance.in_flight:
                 self._retire(instance, ())  # another was promoted over it: its claims may end
             case InstancePhase.READY if self._bridged(instance):
@@ -186,6 +201,7 @@ class Lane:
             drain_s=wish.model.drain_s,
         )
         self.used += wish.reserve
+        self._count += 1
         self.steps.append(Step(load, waits))
         if wish.ahead:
             return
@@ -196,21 +212,59 @@ class Lane:
 
     def _make_room(self, wish: Wish) -> tuple[str, ...] | None:
         """The keys a load waits for, letting go of as few instances as possible; None: no room."""
-        missing = wish.reserve - (self.total - self.used)
         victims = self._victims(wish)
-        if missing > sum(size for _, size in self._going) + sum(map(accounted, victims)):
+        rivals = [i for i in self._leaving if self._rivals(i.key, wish.model.key)]
+        if not all(i in victims for i in rivals) or not self._enough(wish, victims):
             return None
-        waits: list[str] = []
-        while missing > 0:
+        for rival in rivals:
+            victims.remove(rival)
+            self._leaving.remove(rival)
+            self._retire(rival, (), f"{wish.model.key} of its group is to be loaded")
+        waits = []
+        for leaves in self._exits:
+            if self._rivals(leaves.model, wish.model.key):
+                waits.append(leaves.step)
+                if leaves in self._going:
+                    self._gone(leaves)
+        while self.used + wish.reserve > self.total or self._crowded(1):
             if not self._going:
                 victim = victims.pop(0)
                 self._leaving.remove(victim)
-                self._retire(victim, (), "its memory is needed")
-            key, size = self._going.pop(0)
-            missing -= size
-            self.used -= size
-            waits.append(key)
+                scarce = "place" if self.used + wish.reserve <= self.total else "memory"
+                self._retire(victim, (), f"its {scarce} is needed")
+            waits.append(self._going[0].step)
+            self._gone(self._going[0])
         return tuple(waits)
+
+    def _enough(self, wish: Wish, victims: Sequence[InstanceView]) -> bool:
+        """Whether there is room once all have left that may."""
+        free = sum(each.frees for each in self._going) + sum(map(accounted, victims))
+        gone = len(self._going) + len(victims)
+        return self.used + wish.reserve - free <= self.total and not self._crowded(1 - gone)
+
+    def _crowded(self, more: int) -> bool:
+        """Whether so many more instances are too many."""
+        return self.places is not None and self._count + more > self.places
+
+    def _rivals(self, key: ModelKey, other: ModelKey) -> bool:
+        """Whether two models are of one group."""
+        group = self.groups.get(other)
+        return group is not None and key != other and self.groups.get(key) == group
+
+    def _gone(self, leaves: _Exit) -> None:
+        """Count on what leaves, for one load."""
+        self._going.remove(leaves)
+        self.used -= leaves.frees
+        self._count -= 1
+
+    def _shed(self, have: set[ModelKey]) -> None:
+        """What stays only because nothing better answers goes when it takes what others have."""
+        for instance in sorted(self._leaving, key=lambda i: i.key in self.held):
+            free = sum(each.frees for each in self._going)
+            over = self.used - free > self.total or self._crowded(-len(self._going))
+            if over or any(self._rivals(instance.key, key) for key in have):
+                self._leaving.remove(instance)
+                self._retire(instance, (), "there is no room for it beside what is wanted")
 
     def _victims(self, wish: Wish) -> list[InstanceView]:
         """Who may go, the first one first: the newcomer's own old one, what lazily stayed, then
@@ -246,10 +300,14 @@ class Lane:
         self._unload(instance, (drain.key,))
 
     def _unload(self, instance: InstanceView, after: tuple[str, ...]) -> None:
-        frees = accounted(instance)
-        unload = Unload(instance.key, instance.uid, frees)
+        unload = Unload(instance.key, instance.uid, accounted(instance))
         self.steps.append(Step(unload, after))
-        self._going.append((unload.key, frees))
+        self._exit(unload.key, instance)
+
+    def _exit(self, step: str, instance: InstanceView) -> None:
+        leaves = _Exit(step, instance.key, accounted(instance))
+        self._exits.append(leaves)
+        self._going.append(leaves)
 
 
 def _is_wanted(instance: InstanceView, wish: Wish) -> bool:

@@ -63,6 +63,8 @@ def _lane(
         instances=[i for i in observed.instances if i.phase is not InstancePhase.DEAD],
         wishes=[Wish(c.model, c.verdict.spec, c.reserve, c.may_load, c.load_s) for c in admitted],
         spare={c.model.key: c.model.spare for c in cases if c.model.spare is not None},
+        places=effective.loaded,
+        groups={c.model.key: c.model.group for c in cases},
         drains={c.model.key: c.model.drain_s for c in cases},
         held=frozenset(chain.from_iterable(held.values())),
         lasting=frozenset(c.model.key for c in cases if c.lasting),

@@ -103,6 +103,7 @@ def of_document(
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
         downloads=document.limits.downloads,
+        loaded=document.limits.loaded,
         flow=FlowLimits(
             queue=document.limits.queue,
             wait_s=document.limits.wait,
@@ -140,6 +141,7 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         drain_s=model.drain,
         load_timeout_s=model.load_timeout,
         serving=_serving(model),
+        group=model.group,
         unsupported=missing,
     )
 

@@ -159,6 +159,7 @@ class EffectiveModel:
     load_timeout_s: float | None = None
     engine_options: Mapping[str, object] = field(default_factory=dict)
     serving: ServingDefaults = field(default_factory=ServingDefaults)
+    group: str | None = None
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
     window: int = 0
@@ -185,7 +186,8 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Effective:
-    """What holds at an instant. Two equal values are the same epoch.
+    """What holds at an instant. Two equal values are the same epoch. `loaded`: most instances at
+    once, None for as many as fit.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
     Beside what holds, and no part of it: open `windows`, `leases` over them, the next `turn`, for
@@ -198,6 +200,7 @@ class Effective:
     memory: MemoryLimit = field(default_factory=MemoryLimit)
     disk: DiskLimits = field(default_factory=DiskLimits)
     downloads: int = 2
+    loaded: int | None = None
     flow: FlowLimits = field(default_factory=FlowLimits)
     suspended: bool = False
     unsupported: tuple[str, ...] = ()

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from reconciler import budget
 from reconciler.actions import InstanceSpec, Need, Verdict
+from reconciler.admission import Admission, Candidate, Kept, Room, select
 from reconciler.backoff import Record, blocks
-from reconciler.budget import Admission, Candidate, Ledger
+from reconciler.budget import Ledger
 from reconciler.knowledge import Knowledge, spec_of, standing
 from reconciler.state import (
     DiskState,
@@ -26,7 +27,6 @@ from reconciler.state import (
     Observed,
     Spare,
 )
-from schemas.quantities import format_bytes
 
 ENGINES = ("auto", "mlx")
 TASKS = ("auto", "chat")
@@ -91,23 +91,26 @@ def judge(
         for f in facts
         if f.model.spare and not (f.wanted or f.model.suspended) and (held := _staying(f.instances))
     ]
-    untouched = {
-        f.model.key: held
-        for f in facts
-        if f.model.suspended and (held := sum(budget.accounted(i) for i in f.instances))
-    }
-    admissions = budget.select(candidates, total, untouched) if total is not None else {}
-    room = None if total is None else total - sum(untouched.values())
-    if room is not None:
-        room -= sum(
-            c.need.total
-            for c in candidates
-            if c.model.state is ModelState.LOADED and admissions[c.model.key].admitted
-        )
+    kept = [each for f in facts if f.model.suspended and (each := _kept(f)) is not None]
+    if total is None:
+        return [_case(f, effective, observed, known, None, None) for f in facts]
+    admissions = select(candidates, total, kept, effective.loaded)
+    always = Room(total, effective.loaded, kept)
+    for candidate in candidates:
+        if candidate.model.state is ModelState.LOADED and admissions[candidate.model.key].admitted:
+            always.take(candidate)
     return [
-        _case(f, effective, observed, known, admissions.get(f.model.key), room, total)
-        for f in facts
+        _case(f, effective, observed, known, admissions.get(f.model.key), always) for f in facts
     ]
+
+
+def _kept(facts: _Facts) -> Kept | None:
+    """What a suspended model has loaded stays."""
+    alive = [i for i in facts.instances if i.phase is not InstancePhase.DEAD]
+    if not alive:
+        return None
+    held = sum(map(budget.accounted, alive))
+    return Kept(facts.model.key, held, len(alive), facts.model.group)
 
 
 def _facts(
@@ -197,19 +200,21 @@ def _case(
     observed: Observed,
     known: Knowledge,
     admission: Admission | None,
-    room: int | None,
-    total: int | None,
+    always: Room | None,
 ) -> Case:
+    """The case of one model. `always`: the room beside the models that the document wants loaded;
+    None until the budget is known.
+    """
     model, spec, need = facts.model, facts.spec, facts.need
     reserve = need.total
     if known.fresh is not known.ledger:
         fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
         reserve = max(reserve, fresh.total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
-    fits = room is None or need.total <= room
-    if reason == "NotWanted" and model.state is ModelState.ON_DEMAND and not fits:
-        left = f"{format_bytes(max(0, room or 0))} of {format_bytes(total or 0)}"
-        message = f"needs {format_bytes(need.total)}, {left} are left beside what is always loaded"
+    candidate = Candidate(model, need, ())
+    fits = admitted is True or always is None or always.fits(candidate)
+    if always and not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
+        message = f"no request could load it: {always.refusal(candidate).message}"
     return Case(
         model=model,
         disk=facts.disk,

@@ -32,7 +32,6 @@ MODEL: Mapping[str, Gap[Model]] = {
         "oci:, https: and the quantizations of GGUF repositories",
         lambda model: model.source.scheme in {"oci", "https"} or bool(model.source.quant),
     ),
-    "group": Gap("all of it", lambda model: model.group is not None),
     "engine": Gap("gguf", lambda model: model.engine == "gguf"),
     "task": Gap("all but auto and chat", lambda model: model.task not in {"auto", "chat"}),
     "kv_cache": Gap("fewer than 16 bits", lambda model: model.kv_cache.bits != 16),
@@ -57,7 +56,6 @@ MODEL: Mapping[str, Gap[Model]] = {
 """By field of a model with its defaults applied."""
 
 DOCUMENT: Mapping[str, Gap[DesiredState]] = {
-    "/limits/loaded": Gap("all of it", lambda document: document.limits.loaded is not None),
     "/limits/bandwidth": Gap("all of it", lambda document: document.limits.bandwidth is not None),
     "/limits/download_window": Gap(
         "all of it", lambda document: document.limits.download_window is not None

@@ -133,7 +133,7 @@ class Core:
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
-        at, memory = seen.observed.at, self._memory
+        memory = self._memory
         effective = self._enter(seen.config.accepted, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
@@ -144,7 +144,7 @@ class Core:
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
-        start = tuple(self._start(decided, effective, at))
+        start = tuple(self._start(decided, effective, observed))
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -265,13 +265,13 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(self, decided: Plan, effective: Effective, at: datetime) -> Iterator[Action]:
+    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
         """What may start now: transfers up to their number, one in the memory lane, all drains."""
         transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
         lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())
         for step in decided.steps:
             action = step.action
-            if step.after or action.key in self._running or self._blocked(action, at):
+            if step.after or action.key in self._running or self._blocked(action, observed.at):
                 continue
             match action:
                 case Download() | Verify() if transfers < effective.downloads:
@@ -279,7 +279,7 @@ class Core:
                     yield action
                 case Drain() | Delete():
                     yield action
-                case Load() if lane_free and self._fits(action, decided):
+                case Load() if lane_free and _fits(action, decided, effective, observed):
                     lane_free = False
                     # All numbers the plan gave out are spent: none of them may come twice.
                     self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
@@ -287,10 +287,6 @@ class Core:
                 case Promote() | Unload() if lane_free:
                     lane_free = False
                     yield action
-
-    def _fits(self, load: Load, decided: Plan) -> bool:
-        """The last check before memory is taken, whatever the order of the plan promised."""
-        return decided.budget is not None and decided.memory_now + load.reserve <= decided.budget
 
     def _blocked(self, action: Action, at: datetime) -> bool:
         """Actions that are not judged in the plan wait out their own failures here."""
@@ -326,6 +322,20 @@ class Core:
                 left = timedelta(seconds=model.keep_alive_s - demand.quiet_s)
                 moments.append(at + max(GLANCE, left))
         return min(moments, default=None)
+
+
+def _fits(load: Load, decided: Plan, effective: Effective, observed: Observed) -> bool:
+    """The last check before memory is taken, whatever the order of the plan promised."""
+    if decided.budget is None or decided.memory_now + load.reserve > decided.budget:
+        return False
+    alive = [i.key for i in observed.instances if i.phase is not InstancePhase.DEAD]
+    if effective.loaded is not None and len(alive) >= effective.loaded:
+        return False
+    model = effective.model(load.model)
+    if model is None or model.group is None:
+        return True
+    groups = (m.group for m in effective.models if m.key != load.model and m.key in alive)
+    return model.group not in groups
 
 
 def _published(decided: Plan) -> Plan:

@@ -36,7 +36,9 @@ def document(rng: random.Random) -> dict[str, object]:
         if rng.random() < 0.6
     }
     memory = rng.choice(("100%", "100%", "75%", "8GiB"))
-    limits = {"memory": memory, "downloads": rng.choice((1, 2, 3))}
+    limits: dict[str, object] = {"memory": memory, "downloads": rng.choice((1, 2, 3))}
+    if rng.random() < 0.2:
+        limits["loaded"] = rng.choice((1, 2, 3))
     suspend = rng.random() < 0.04
     return {"models": models, "aliases": aliases, "limits": limits, "suspend": suspend}
 
@@ -57,6 +59,7 @@ def model(rng: random.Random) -> dict[str, object]:
         ("kv_memory", "1GiB", 0.1),
         ("revision", "main", 0.15),
         ("engine", "gguf", 0.03),
+        ("group", rng.choice(("x", "y")), 0.15),
     ):
         if rng.random() < chance:
             entry[field] = value
@@ -79,7 +82,8 @@ def edited(rng: random.Random, before: dict[str, object]) -> dict[str, object]:
     if pick < 0.55:
         changed = {**models[key], "context": rng.choice((512, 1024, 2048, 4096))}
         return {**before, "models": {**models, key: changed}}
-    field = rng.choice(("state", "state", "source", "priority", "suspend", "keep_alive"))
+    fields = ("state", "state", "source", "priority", "suspend", "keep_alive", "group")
+    field = rng.choice(fields)
     changed = {**models[key], **{f: v for f, v in model(rng).items() if f == field}}
     return {**before, "models": {**models, key: changed}}
 

@@ -17,12 +17,14 @@ from reconciler.state import (
     ArtifactRef,
     DiskPhase,
     DiskState,
+    Effective,
     InstancePhase,
     Live,
     ModelKey,
     ModelState,
 )
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, DaemonStatus
+from tests.reconciler.pool import Resident
 from tests.reconciler.world import World
 
 GOOD_REASONS = {"WithinBudget", "EstimateUnknown"}
@@ -51,6 +53,7 @@ class Rules:
         self._conditions(decision.status, instant(world.at))
         self._budget(world, decision)
         self._lane(world, decision)
+        self._places(world, decision)
         self._routes(world, decision)
         self._once(world, decision, outcomes)
         self._rate(world, decision)
@@ -101,6 +104,21 @@ class Rules:
         )
         if loads:
             assert held + unseen + loads[0].reserve <= total, "a load breaks the budget"
+
+    def _places(self, world: World, decision: Decision) -> None:
+        """1: a load never makes more instances than `limits.loaded`, nor a second one of a group,
+        counting what is still on its way out.
+        """
+        effective = decision.picture.effective
+        started = [e.action for e in world.running.values() if isinstance(e.action, Load)]
+        alive = {r.action.uid: r.action.model for r in _alive(world)}
+        alive.update({a.uid: a.model for a in started})
+        groups = {m.key: m.group for m in effective.models if m.group is not None}
+        for load in (a for a in decision.start if isinstance(a, Load)):
+            assert effective.loaded is None or len(alive) < effective.loaded, "too many instances"
+            group = groups.get(load.model)
+            rivals = {k for k in alive.values() if k != load.model and groups.get(k) == group}
+            assert group is None or not rivals, f"{load.model} is loaded beside {rivals}"
 
     def _lane(self, world: World, decision: Decision) -> None:
         """10: one load, promotion or unload at a time."""
@@ -187,6 +205,7 @@ def at_rest(world: World, decision: Decision) -> None:
     effective = picture.effective
     if not effective.suspended and not any(model.suspended for model in effective.models):
         assert _held(world) <= (picture.plan.budget or 0)
+        _at_most_as_many(world, effective)
     for model in decision.status.models:
         ready = _condition(model.conditions, "Ready")
         verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
@@ -203,9 +222,21 @@ def at_rest(world: World, decision: Decision) -> None:
     assert again.routes == decision.routes
 
 
+def _at_most_as_many(world: World, effective: Effective) -> None:
+    """1: no more instances than `limits.loaded`, and at most one model of a group."""
+    alive = [r.action.model for r in _alive(world)]
+    assert effective.loaded is None or len(alive) <= effective.loaded, alive
+    groups = [m.group for m in effective.models if m.group is not None and m.key in alive]
+    assert len(groups) == len(set(groups)), f"two of one group are loaded: {alive}"
+
+
+def _alive(world: World) -> list[Resident]:
+    return [r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD]
+
+
 def _held(world: World) -> int:
     """Bytes that instances take: what they reserved, later what they are and may still grow to."""
-    alive = (r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD)
+    alive = _alive(world)
     return sum(
         r.action.reserve if r.measured is None else r.measured + r.action.spec.kv_bytes
         for r in alive

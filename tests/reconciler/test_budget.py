@@ -10,9 +10,16 @@ import pytest
 
 from reconciler import budget
 from reconciler.actions import Need
-from reconciler.budget import MIB, Admission, Candidate, Ledger, Measurement
+from reconciler.admission import Admission, Candidate, Kept, select
+from reconciler.budget import MIB, Ledger, Measurement
 from reconciler.limits import MemoryLimit
-from reconciler.state import Device, DiskState, HostView, InstancePhase, ModelKey
+from reconciler.state import (
+    Device,
+    DiskState,
+    HostView,
+    InstancePhase,
+    ModelKey,
+)
 from reconciler.verdicts import rank
 from tests.reconciler.build import GIB, OVERHEAD, instance, model, observed, verified
 
@@ -31,7 +38,7 @@ def chosen(*candidates: Candidate, total: float = 10) -> list[str]:
         replace(c, rank=rank(replace(c.model, order=place), observed()))
         for place, c in enumerate(candidates)
     ]
-    return admitted(dict(budget.select(ordered, int(total * GIB))))
+    return admitted(dict(select(ordered, int(total * GIB))))
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ def test_what_does_not_fit_is_passed_over_and_smaller_ones_behind_it_are_taken()
 
 def test_the_loser_is_told_both_numbers_who_holds_the_rest_and_two_remedies() -> None:
     winners = (candidate("a", 6, priority=90), candidate("b", 3, priority=80))
-    result = budget.select([*winners, candidate("c", 2)], 10 * GIB)
+    result = select([*winners, candidate("c", 2)], 10 * GIB)
     loser = result[ModelKey("c")]
     assert loser.reason == "InsufficientMemory"
     for part in (
@@ -89,14 +96,14 @@ def test_the_loser_is_told_both_numbers_who_holds_the_rest_and_two_remedies() ->
 
 def test_without_one_model_that_makes_room_the_remedy_is_priority() -> None:
     winners = [candidate(key, 3, priority=90) for key in "abc"]
-    loser = budget.select([*winners, candidate("z", 9)], 10 * GIB)[ModelKey("z")]
+    loser = select([*winners, candidate("z", 9)], 10 * GIB)[ModelKey("z")]
     assert "higher priority" in loser.message
 
 
 def test_what_is_larger_than_the_whole_budget_never_fits_and_is_told_its_parts() -> None:
     need = Need(weights=10 * GIB, overhead=GIB, kv_pool=2 * GIB, basis="estimate")
     each = model("huge")
-    result = budget.select([Candidate(each, need, rank(each, observed()))], 10 * GIB)
+    result = select([Candidate(each, need, rank(each, observed()))], 10 * GIB)
     loser = result[ModelKey("huge")]
     assert loser.reason == "NeverFits"
     for part in ("needs 13 GiB", "budget is 10 GiB", "raise limits.memory to 13 GiB", "KV 2 GiB"):
@@ -104,14 +111,14 @@ def test_what_is_larger_than_the_whole_budget_never_fits_and_is_told_its_parts()
 
 
 def test_memory_of_suspended_models_can_be_had_by_nobody_and_is_named() -> None:
-    result = budget.select([candidate("a", 6)], 10 * GIB, {ModelKey("s"): 5 * GIB})
+    result = select([candidate("a", 6)], 10 * GIB, [Kept(ModelKey("s"), 5 * GIB)])
     assert result[ModelKey("a")].reason == "InsufficientMemory"
     assert "s (suspended) 5 GiB" in result[ModelKey("a")].message
 
 
 def test_an_unknown_size_is_admitted_and_says_so() -> None:
     each = model("new")
-    result = budget.select([Candidate(each, Need(), rank(each, observed()))], GIB)
+    result = select([Candidate(each, Need(), rank(each, observed()))], GIB)
     assert result[ModelKey("new")] == Admission(
         True, "EstimateUnknown", "its size is known once its file list is"
     )
@@ -127,10 +134,10 @@ def test_selection_never_exceeds_the_budget_and_does_not_depend_on_the_order_it_
             )
             for n in range(rng.randint(1, 8))
         ]
-        result = budget.select(everyone, 10 * GIB)
+        result = select(everyone, 10 * GIB)
         assert sum(c.need.total for c in everyone if result[c.model.key].admitted) <= 10 * GIB
         shuffled = rng.sample(everyone, len(everyone))
-        assert admitted(dict(budget.select(shuffled, 10 * GIB))) == admitted(dict(result))
+        assert admitted(dict(select(shuffled, 10 * GIB))) == admitted(dict(result))
         left = 10 * GIB
         for each in sorted(
             everyone, key=lambda c: c.rank
@@ -180,6 +187,6 @@ def test_the_ledger_keeps_the_last_five_and_answers_with_the_largest_rounded_up(
 def test_who_takes_nothing_yet_is_not_named_as_a_holder() -> None:
     """A model whose size is not known holds nothing that the loser could have."""
     unknown = candidate("unknown", 0)
-    result = budget.select([unknown, candidate("a", 6), candidate("b", 6)], 10 * GIB)
+    result = select([unknown, candidate("a", 6), candidate("b", 6)], 10 * GIB)
     assert "a (priority 50) 6 GiB" in result[ModelKey("b")].message
     assert "unknown" not in result[ModelKey("b")].message

@@ -174,17 +174,20 @@ def test_the_highest_that_fits_is_loaded_and_every_loser_fits_no_more(seed: int)
 
 
 def walked(document: Document, decision: Decision) -> set[ModelKey]:
-    """An independent walk: pinned, priority, place in the file; what fits is taken."""
+    """An independent walk: pinned, priority, place in the file; what fits is taken, one a group."""
     loaded = [(k, m) for k, m in document["models"].items() if m["state"] == "loaded"]
     order = sorted(loaded, key=lambda item: (not item[1].get("pinned"), -item[1]["priority"]))
     left = decision.picture.plan.budget or 0
-    taken = set()
-    for key, _ in order:
+    places = document["limits"].get("loaded", len(order))
+    taken: dict[ModelKey, object] = {}
+    for key, model in order:
         need = decision.picture.plan.verdicts[ModelKey(key)].need
-        if need.total <= left:
+        group = model.get("group")
+        free = group is None or group not in taken.values()
+        if need.total <= left and len(taken) < places and free:
             left -= need.total
-            taken.add(ModelKey(key))
-    return taken
+            taken[ModelKey(key)] = group
+    return set(taken)
 
 
 def test_a_model_that_is_wanted_most_is_served_within_its_load_and_one_drain() -> None:

@@ -25,7 +25,6 @@ def of_model(**fields: Any) -> tuple[str, ...]:
 
 ASKING: dict[str, Any] = {
     "source": "hf:org/repo:Q4_K_M",
-    "group": "big",
     "engine": "gguf",
     "task": "embed",
     "kv_cache": {"bits": 8},
@@ -67,7 +66,7 @@ def test_sources_that_cannot_be_fetched_yet_are_named(source: str) -> None:
         {"pinned": True, "suspend": True, "engine": "mlx", "task": "chat", "context": "4k"},
         {"parallel": 2, "kv_memory": "1GiB", "keep_alive": "0s", "drain": "forever"},
         {"load_timeout": "10m", "sampling": {"seed": 1}, "system": "x", "license": "mit"},
-        {"template": "{{ messages }}"},
+        {"template": "{{ messages }}", "group": "big"},
         {"template": "default", "kv_cache": {"bits": 16}, "prefix_cache": {"memory": "0B"}},
         {"warm": [], "adapters": {}, "engine_options": {}, "build": {}, "predict": False},
     ],
@@ -78,11 +77,11 @@ def test_what_has_an_effect_or_asks_for_nothing_is_not_named(fields: dict[str, A
 
 def test_defaults_count_for_every_model() -> None:
     models = {"m": {"source": "builtin:tiny-chat"}}
-    assert unsupported(document(defaults={"group": "g"}, models=models))[1] == {"m": ("/group",)}
+    named = unsupported(document(defaults={"predict": True}, models=models))[1]
+    assert named == {"m": ("/predict",)}
 
 
 DOCUMENTS: dict[str, dict[str, Any]] = {
-    "/limits/loaded": {"limits": {"loaded": 2}},
     "/limits/bandwidth": {"limits": {"bandwidth": "1MiB/s"}},
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
     "/reconcile/drift": {"reconcile": {"drift": "warn"}},
@@ -134,7 +133,7 @@ def test_the_table_of_documents_is_covered_here() -> None:
 
 
 def test_supported_limits_are_not_named() -> None:
-    limits = {"memory": "50%", "disk": "1TiB", "free_disk": "1GiB", "downloads": 1}
+    limits = {"memory": "50%", "disk": "1TiB", "free_disk": "1GiB", "downloads": 1, "loaded": 2}
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
     neutral = document(reconcile={"drift": "enforce", "prune_disk": False})
