@@ -31,11 +31,17 @@ async def patch_desired(request: Request) -> HTTPResponse:
             "a lease is a merge patch, and this is a JSON Patch",
             hint="send Content-Type: application/merge-patch+json",
         )
+    if asked.plan_id is not None:
+        raise RequestError(
+            Code.INVALID_REQUEST,
+            "Lmxd-Plan does not go with Lmxd-Lease: plans are made of edits",
+            param="Lmxd-Plan",
+        )
     seconds = asked.lease_s
     return await carry_out(
         request,
         asked,
-        lambda: deps.leasing.lend(edit, seconds, dry_run=asked.dry_run, plan_id=asked.plan_id),
+        lambda: deps.leasing.lend(edit, seconds, dry_run=asked.dry_run),
     )
 
 

@@ -19,7 +19,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import ACCEPT_PATCH
-from schemas.errors import Code, DocumentError, LmxdError, Problem, RequestError
+from schemas.errors import Code, DocumentError, LmxdError, PatchError, Problem, RequestError
 from schemas.inference import Failed
 
 _log = logging.getLogger(__name__)
@@ -134,6 +134,8 @@ def problem_body(error: LmxdError) -> Body:
     }
     if isinstance(error, RequestError) and error.param:
         body["param"] = _writable(error.param)
+    if isinstance(error, PatchError):
+        body["pointer"] = _writable(error.pointer)
     if isinstance(error, DocumentError):
         body["reason"] = error.reason
         body["problems"] = [_problem(problem) for problem in error.problems]
@@ -221,8 +223,7 @@ class Errors(ErrorHandler):
             error = internal(request_id)
         answer = respond(error, problem=wants_problem(request.path))
         if isinstance(exception, sanic_errors.MethodNotAllowed):
-            allowed = exception.headers["Allow"].split(", ")  # in an order of chance
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
+            answer.headers["Allow"] = exception.headers["Allow"]
         if error.code is Code.UNSUPPORTED_MEDIA_TYPE and request.method == "PATCH":
             answer.headers["Accept-Patch"] = ACCEPT_PATCH
         return answer

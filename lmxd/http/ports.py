@@ -175,7 +175,7 @@ class Leasing(Protocol):
     def leases(self) -> Leases:
         """All of them."""
 
-    async def lend(self, edit: Edit, ttl_s: float, *, dry_run: bool, plan_id: str | None) -> Effect:
+    async def lend(self, edit: Edit, ttl_s: float, *, dry_run: bool) -> Effect:
         """Lay the merge patch of `edit` over the document for so many seconds."""
 
     async def extend(self, lease: str, ttl_s: float) -> Effect:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.edit import JsonPatch, MergePatch, WholeData, WholeText
-from schemas.errors import Code, DocumentError, Problem, RequestError
+from schemas.errors import Code, DocumentError, PatchTestFailed, Problem, RequestError
 from tests.kit.fake_edits import FakeEdits
 from tests.kit.http_stage import stage
 
@@ -255,6 +255,13 @@ async def test_a_document_that_is_not_valid_lists_its_problems() -> None:
         },
         {"pointer": "", "message": "and more", "hint": None, "line": None, "column": None},
     ]
+
+
+async def test_a_test_that_fails_says_where() -> None:
+    refusal = PatchTestFailed("/suspend is true, not false", pointer="/suspend")
+    async with stage(edits=FakeEdits(refusal=refusal)) as on:
+        answer = await on.send("PATCH", "desired", OPERATION)
+    assert (answer.status_code, answer.json()["pointer"]) == (409, "/suspend")
 
 
 async def test_details_of_a_refusal_are_members_of_the_problem() -> None:

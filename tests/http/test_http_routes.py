@@ -46,6 +46,23 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(method: str) -> No
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "generations/7/rollback", "OPTIONS, POST"),
+        ("PUT", "leases/l-1", "DELETE, OPTIONS, PATCH"),
+        ("DELETE", "models/day-coder", "GET, HEAD, OPTIONS"),
+        ("POST", "desired", "GET, HEAD, OPTIONS, PATCH, PUT"),
+    ],
+)
+async def test_a_wrong_method_is_405_also_where_a_path_has_parameters(
+    method: str, path: str, allowed: str
+) -> None:
+    async with stage() as on:
+        answer = await on.client.request(method, f"/lmxd/v1/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 async def test_a_name_in_a_path_is_unescaped_once() -> None:
     gate = FakeGate(routes({"org/big model": ["day"], "100%25": ["day"]}, day=Live.READY))
     async with stage(gate) as on:

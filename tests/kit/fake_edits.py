@@ -113,7 +113,7 @@ class FakeEdits:
     def leases(self) -> Leases:
         return Leases((LEASE,))
 
-    async def lend(self, edit: Edit, ttl_s: float, *, dry_run: bool, plan_id: str | None) -> Effect:
+    async def lend(self, edit: Edit, ttl_s: float, *, dry_run: bool) -> Effect:
         await self._enter("lend", edit)
         self.calls.append(("ttl", ttl_s))
         return Effect(self._lease(dry_run=dry_run), self.touched)
