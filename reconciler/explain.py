@@ -71,6 +71,10 @@ def effective_data(picture: Picture) -> dict[str, object]:
         "epoch": picture.epoch,
         "at": _iso(picture.asked_at or picture.observed.at),
         "windows": list(effective.windows),
+        "leases": [
+            {"id": each.id, "manager": each.manager, "expires_at": _iso(each.expires_at)}
+            for each in effective.leases
+        ],
         "next": _turn(effective.turn),
         "suspended": effective.suspended,
         "models": {

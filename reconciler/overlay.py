@@ -51,10 +51,15 @@ class Coming:
 
 def for_host(document: DesiredState, host: str) -> DesiredState:
     """The document as the machine of that name reads it."""
-    matching = [pattern for pattern in document.hosts if fnmatchcase(host, pattern)]
-    for pattern in sorted(matching, key=lambda each: (len(each), each)):
+    for pattern in hosts_of(document, host):
         document = over(document, document.hosts[pattern].set)
     return document
+
+
+def hosts_of(document: DesiredState, host: str) -> tuple[str, ...]:
+    """The patterns of `hosts` that match a machine's name, the one that wins last."""
+    matching = (pattern for pattern in document.hosts if fnmatchcase(host, pattern))
+    return tuple(sorted(matching, key=lambda each: (len(each), each)))
 
 
 def open_windows(document: DesiredState, at: datetime) -> tuple[str, ...]:
@@ -126,8 +131,13 @@ def coming(
     """What the clock alone brings, for those of these models of which it brings anything. `keys`
     are models that are not loaded at `at`, when `windows` are open.
     """
-    moved = {key for schedule in document.schedules.values() for key in _states(schedule)}
-    waiting = moved.intersection(keys)
+    may_be: dict[str, set[str]] = {}
+    for schedule in document.schedules.values():
+        for key, state in _states(schedule).items():
+            if key not in may_be:
+                may_be[key] = {document.resolved(key).state}
+            may_be[key].add(state)
+    waiting = {key for key in keys if not may_be.get(key, set()).isdisjoint(SERVED)}
     found: dict[str, Coming] = {}
     open_ = set(windows)
     before = _setters(document, open_)
@@ -147,7 +157,7 @@ def coming(
             back = Return(turn.at, name, turned, _context(document, open_, key))
             served = found.get(key, Coming()).served or back
             found[key] = Coming(served, back if state == "loaded" else None)
-            if state == "loaded":
+            if state == "loaded" or "loaded" not in may_be[key]:
                 waiting.remove(key)
         before = setters
     return found

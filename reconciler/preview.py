@@ -20,9 +20,10 @@ from reconciler.state import ArtifactRef, ConfigView, DiskState
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     """What would be planned if it were `at`, an aware instant, on the machine of that name."""
-    accepted, observed = picture.config.accepted, picture.observed
+    config, observed = picture.config, picture.observed
+    accepted = config.accepted
     took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
-    effective = resolve(accepted, at, observed.demands, host, took)
+    effective = resolve(accepted, at, observed.demands, host, took, config.leases)
     decided = plan(effective, observed, picture.known, picture.running)
     return replace(picture, effective=effective, plan=decided, asked_at=at)
 

@@ -1,21 +1,31 @@
-"""What holds at an instant: document < hosts < open windows < demand, with defaults applied.
+"""What holds at an instant: document < hosts < open windows < leases < demand.
 
 `resolve` is a pure function of what was accepted and of the instant; the loop calls its two parts
 at every pass and counts a new epoch whenever the result differs from the last one. So a boundary
 that was slept through, a clock that was set and a restart inside a window need no code of their
-own. Leases are a layer that will lie between windows and demand.
+own; leases run out in the same way.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.hours import by_the_clock
+from reconciler.hours import RESTING, by_the_clock
+from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
-from reconciler.overlay import for_host, in_windows, open_windows, setter, timeline
+from reconciler.overlay import (
+    SERVED,
+    Coming,
+    coming,
+    for_host,
+    in_windows,
+    open_windows,
+    setter,
+    timeline,
+)
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
     Accepted,
@@ -23,6 +33,7 @@ from reconciler.state import (
     Demand,
     Effective,
     EffectiveModel,
+    Lease,
     ModelKey,
     ModelState,
     ServingDefaults,
@@ -44,19 +55,31 @@ def resolve(
     demands: Mapping[ModelKey, Demand],
     host: str = "",
     loads: Loads = NOTHING_KNOWN,
+    leases: Iterable[Lease] = (),
 ) -> Effective:
-    """What holds at an instant, on the machine of that name, under the demand of requests."""
+    """What holds at an instant, on the machine of that name, under leases and under the demand of
+    requests.
+    """
     if accepted is None:
         return NOTHING
-    return under_demand(of_document(accepted, at, host, loads), demands)
+    return under_demand(of_document(accepted, at, host, loads, leases), demands)
 
 
-def artifacts(accepted: Accepted | None, host: str) -> frozenset[ArtifactRef]:
-    """The files the document names on that machine; no window changes them."""
+def artifacts(
+    accepted: Accepted | None, host: str, leases: Collection[Lease], at: datetime
+) -> frozenset[ArtifactRef]:
+    """The files that the document names on that machine, and those that leases have instead at an
+    instant; no window changes them.
+    """
     if accepted is None:
         return frozenset()
-    document = for_host(accepted.document, host)
-    return frozenset(ArtifactRef(*document.resolved(key).artifact) for key in document.models)
+    plain = for_host(accepted.document, host)
+    documents = (plain, laid(plain, leased(accepted, leases, at))) if leases else (plain,)
+    return frozenset(
+        ArtifactRef(*document.resolved(key).artifact)
+        for document in documents
+        for key in document.models
+    )
 
 
 def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
@@ -80,25 +103,31 @@ def variants(accepted: Accepted | None, host: str) -> tuple[EffectiveModel, ...]
 
 
 def of_document(
-    accepted: Accepted, at: datetime, host: str = "", loads: Loads = NOTHING_KNOWN
+    accepted: Accepted,
+    at: datetime,
+    host: str = "",
+    loads: Loads = NOTHING_KNOWN,
+    leases: Iterable[Lease] = (),
 ) -> Effective:
-    """What an accepted document says of an instant, before anybody demands anything. The value is
-    the same until `until`, while loads take as long as that.
+    """What an accepted document says of an instant under leases, before anybody demands anything.
+    The value is the same until `until`, while loads take as long as that.
     """
-    document = for_host(accepted.document, host)
-    windows = open_windows(document, at)
-    of_document, of_models = unsupported(document)
-    plain, document = document, in_windows(document, windows)
+    plain = for_host(accepted.document, host)
+    windows, found = open_windows(plain, at), leased(accepted, leases, at)
+    document = laid(in_windows(plain, windows), found)
+    of_document, of_models = unsupported(laid(plain, found))
     models = tuple(
         _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
         for order, key in enumerate(document.models)
     )
-    hours = by_the_clock(plain, windows, models, loads, at)
+    hours = by_the_clock(plain, windows, models, loads, at, found.states)
     turn = next(timeline(plain, at), None)
-    changes = (*hours.changes, *([turn.at] if turn is not None else ()))
+    changes = [*hours.changes, *(lease.expires_at for lease in found.held)]
+    if turn is not None:
+        changes.append(turn.at)
     return Effective(
         generation=accepted.generation,
-        models=hours.models,
+        models=tuple(_lent(model, document, found, accepted, host) for model in hours.models),
         aliases=_aliases(document),
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
@@ -113,6 +142,7 @@ def of_document(
         suspended=document.suspend,
         unsupported=of_document,
         windows=windows,
+        leases=found.held,
         turn=turn,
         until=min(changes, default=None),
     )
@@ -154,6 +184,36 @@ def _explained(
     if name is None:
         return model
     return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
+
+
+def _lent(
+    model: EffectiveModel, document: DesiredState, found: Leased, accepted: Accepted, host: str
+) -> EffectiveModel:
+    """The model as leases have it: by whom its state is set, and when it is served again."""
+    if found.sets(model.key, "context"):  # what a window is to have is not loaded ahead of it
+        model = replace(model, context=document.resolved(model.key).context)
+    lease = found.states.get(model.key)
+    if lease is None:
+        return model
+    again = _after_leases(model.key, found, accepted, host) if model.state in RESTING else None
+    because = f"lease/{lease.id}"
+    return replace(model, window=ABOVE_WINDOWS, because=because, served_at=again)
+
+
+def _after_leases(key: str, found: Leased, accepted: Accepted, host: str) -> datetime | None:
+    """When a model that a lease keeps from being served is served again, as leases run out."""
+    plain = for_host(accepted.document, host)
+    for end in sorted({lease.expires_at for lease in found.held}):
+        windows, left = open_windows(plain, end), leased(accepted, found.held, end)
+        document = laid(in_windows(plain, windows), left)
+        if key not in document.models:
+            return None
+        if document.resolved(key).state in SERVED:
+            return end
+        if key not in left.states:
+            served = coming(plain, windows, [key], end).get(key, Coming()).served
+            return served.at if served is not None else None
+    return None
 
 
 def _serving(model: Model) -> ServingDefaults:

@@ -30,6 +30,7 @@ class Span:
     end: datetime
 
 
+@lru_cache(maxsize=8192)
 def instant(day: date, seconds: int, zone: ZoneInfo) -> datetime:
     """The instant of a wall time, in UTC; `seconds` after midnight, at most a whole day.
 
@@ -103,6 +104,27 @@ def ended(schedule: Schedule, zone: ZoneInfo, at: datetime, back: timedelta) -> 
     return max((end for end in ends if at - back < end <= at), default=None)
 
 
+def adjusted(
+    schedule: Schedule, zone: ZoneInfo, at: datetime, ahead: timedelta = timedelta(days=7)
+) -> tuple[str, ...]:
+    """In words, what changes of clocks do to the starts and ends that come until `at + ahead`, in
+    the order of their dates.
+    """
+    rules = [_Rule.of(when) for when in schedule.when]
+    excepted = {date.fromisoformat(text) for text in schedule.except_}
+    day = at.astimezone(zone).date() - DAY * (max(rule.length for rule in rules) + _SLACK)
+    found: dict[str, None] = {}
+    while day <= (at + ahead).astimezone(zone).date():
+        for rule in rules:
+            if day in excepted or day.weekday() not in rule.days:
+                continue
+            span = rule.on(day, zone)
+            if span.end > at and span.start < at + ahead:
+                found.update(dict.fromkeys(rule.moved(day, zone)))
+        day += DAY
+    return tuple(found)
+
+
 def zone_of(schedule: Schedule, document_zone: str | None) -> ZoneInfo:
     """The zone of a window's times: its own, else the document's, which a valid one has."""
     return ZoneInfo(schedule.timezone or document_zone or "UTC")
@@ -136,6 +158,26 @@ class _Rule:
         return Span(
             instant(day, self.start, zone), instant(day + DAY * self.length, self.end, zone)
         )
+
+    def moved(self, day: date, zone: ZoneInfo) -> Iterator[str]:
+        """In words, which ends of the span that starts on a date clocks jump over."""
+        last = day + DAY * self.length
+        span = self.on(day, zone)
+        if span.start >= span.end:
+            yield f"{day} {_clock(self.start)}-{_clock(self.end)} does not exist: skipped"
+            return
+        for date_, seconds, end in ((day, self.start, span.start), (last, self.end, span.end)):
+            wall = datetime.combine(date_, time()) + timedelta(seconds=seconds)
+            local = end.astimezone(zone).replace(tzinfo=None)
+            if local != wall:
+                there = (
+                    f"{local:%H:%M}" if local.date() == wall.date() else f"{local:%Y-%m-%d %H:%M}"
+                )
+                yield f"{wall:%Y-%m-%d %H:%M} does not exist -> {there}"
+
+
+def _clock(seconds: int) -> str:
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
 
 
 def _weekdays(days: Iterable[str]) -> Iterator[int]:

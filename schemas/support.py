@@ -67,9 +67,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/reconcile/retention": Gap(
         "all of it", lambda document: "retention" in document.reconcile.model_fields_set
     ),
-    "/reconcile/guard": Gap(
-        "all of it", lambda document: "guard" in document.reconcile.model_fields_set
-    ),
     "/policy": Gap("all of it", lambda document: bool(document.policy.model_fields_set)),
     "/keys": Gap("all of it", lambda document: bool(document.keys)),
     "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),

@@ -14,7 +14,25 @@ from typing import Annotated
 
 import typer
 
-from lmxd.cli import get, init, plan, run, serve, status, validate, wait
+from lmxd.cli import (
+    apply,
+    diff,
+    edit,
+    get,
+    history,
+    init,
+    leases,
+    patch,
+    plan,
+    run,
+    schema,
+    serve,
+    setting,
+    status,
+    suspension,
+    validate,
+    wait,
+)
 from lmxd.cli.messages import complain, explain
 from schemas.errors import LmxdError
 
@@ -30,6 +48,7 @@ app = typer.Typer(
     "  lmxd init                     write a desired-state.yaml for this machine\n"
     "  lmxd serve                    do what it says, and follow it when it is edited\n"
     "  lmxd status                   what is so, and why not\n"
+    "  lmxd set aliases.auto=big     change one line of the file\n"
     '  lmxd run tiny "Who are you?"  ask a model\n',
     epilog="Data goes to stdout, messages go to stderr. Exit codes: 0 done, 1 failed, 64 used "
     "wrongly.",
@@ -44,12 +63,24 @@ for verb in (
     serve.serve,
     validate.validate,
     plan.plan,
-    status.status,
+    diff.diff,
+    apply.apply,
+    patch.patch,
+    edit.edit,
     get.get,
+    status.status,
     wait.wait,
+    history.history,
+    history.rollback,
+    suspension.suspend,
+    suspension.resume,
+    suspension.retry,
+    leases.leases,
+    schema.schema,
     run.run,
 ):
     app.command()(verb)
+app.command("set")(setting.set_)
 
 
 def _version(wanted: bool) -> None:

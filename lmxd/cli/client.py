@@ -18,10 +18,11 @@ from urllib.parse import quote, urlsplit
 import httpx2
 import msgspec
 
+from lmxd.cli.speech import Call
 from schemas.errors import Code, LmxdError, RequestError
 from schemas.status import DaemonStatus, ModelStatus
 
-__all__ = ["Chunk", "Client", "Unreachable"]
+__all__ = ["Chunk", "Client", "Unreachable", "decoded"]
 
 T = TypeVar("T")
 
@@ -29,6 +30,11 @@ API = "/lmxd/v1"
 STATUS = f"{API}/status"
 DESIRED = f"{API}/desired"
 PLAN = f"{API}/plan"
+GENERATIONS = f"{API}/generations"
+LEASES = f"{API}/leases"
+YAML = "application/yaml"
+_GOOD = (200, 201, 202, 204)
+_DETAILS = ("problems", "conflicts", "changed_paths", "overlaps", "generation", "current_etag")
 _CONNECT_S = 5.0
 _ANSWER_S = 60.0
 
@@ -74,11 +80,11 @@ class Client:
 
     def status(self) -> DaemonStatus:
         """Conditions of the daemon and of every model."""
-        return _decoded(self.get(STATUS), DaemonStatus)
+        return decoded(self.get(STATUS), DaemonStatus)
 
     def model(self, key: str) -> ModelStatus:
         """The status of one model; RequestError with the nearest key when there is none."""
-        return _decoded(self.get(self.path_of(key)), ModelStatus)
+        return decoded(self.get(self.path_of(key)), ModelStatus)
 
     def path_of(self, key: str) -> str:
         """Where the status of one model is."""
@@ -94,6 +100,30 @@ class Client:
         """The body of a GET; raises LmxdError for anything but an answer of lmxd."""
         with self._speaking():
             answer = self._http.get(path, headers={"Accept": accept})
+            self._check(answer)
+            return answer.content
+
+    def document(self) -> tuple[bytes, str]:
+        """The document in effect as its author wrote it, and its ETag as a header takes it."""
+        with self._speaking():
+            answer = self._http.get(DESIRED, headers={"Accept": YAML})
+            self._check(answer)
+            return answer.content, answer.headers.get("etag", "")
+
+    def send(self, call: Call) -> bytes:
+        """The body of the answer to a call that changes something; raises LmxdError.
+
+        A call that waits for its effect may take as long as it said, and is not sent again.
+        """
+        patience = httpx2.Timeout(_ANSWER_S + (call.terms.wait_s or 0.0), connect=_CONNECT_S)
+        with self._speaking():
+            answer = self._http.request(
+                call.method,
+                call.target,
+                content=call.body,
+                headers=dict(call.headers),
+                timeout=patience,
+            )
             self._check(answer)
             return answer.content
 
@@ -142,7 +172,7 @@ class Client:
             ) from error
 
     def _check(self, answer: httpx2.Response) -> None:
-        if answer.status_code == 200:
+        if answer.status_code in _GOOD:
             return
         try:
             error = _refusal(answer.json())
@@ -180,7 +210,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _decoded(content: bytes, kind: type[T]) -> T:
+def decoded(content: bytes, kind: type[T]) -> T:
+    """An answer as `kind`; raises LmxdError when the daemon is of another version."""
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
@@ -199,7 +230,9 @@ def _refusal(body: object) -> LmxdError | None:
         return None
     code, hint = body.get("code"), body.get("hint")
     known = Code(code) if code in list(Code) else Code.INTERNAL
-    return RequestError(known, body["detail"], hint=hint if isinstance(hint, str) else None)
+    details = {name: value for name, value in body.items() if name in _DETAILS}
+    hint = hint if isinstance(hint, str) else None
+    return RequestError(known, body["detail"], hint=hint, details=details)
 
 
 def _chunks(body: object) -> Iterator[Chunk]:

@@ -11,7 +11,21 @@ import typer
 
 from schemas.errors import Code, LmxdError
 
-__all__ = ["DEFAULT_URL", "Document", "Form", "Output", "Url", "document_path", "seconds"]
+__all__ = [
+    "DEFAULT_URL",
+    "Document",
+    "DryRun",
+    "Force",
+    "Form",
+    "Lend",
+    "Manager",
+    "Note",
+    "Output",
+    "Url",
+    "Wait",
+    "document_path",
+    "seconds",
+]
 
 DEFAULT_URL = "http://127.0.0.1:1234"
 
@@ -32,6 +46,27 @@ Url = Annotated[
     str,
     typer.Option("--url", metavar="URL", envvar="LMXD_URL", help="where lmxd is"),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="show what would change and be done; change nothing")
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="also fields that are protected, or owned by another")
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait", metavar="TIME", help="until the models it touches are Ready, or why not"
+    ),
+]
+Lend = Annotated[
+    str | None,
+    typer.Option("--for", metavar="TIME", help="only for so long, beside the file: a lease"),
+]
+Manager = Annotated[
+    str | None,
+    typer.Option("--manager", metavar="NAME", envvar="LMXD_MANAGER", help="who owns the change"),
+]
+Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="why, for the history")]
 Document = Annotated[
     str | None,
     typer.Argument(metavar="FILE", help="the desired-state document", show_default=False),

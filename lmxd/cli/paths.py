@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from schemas.errors import Code, LmxdError
 from schemas.parse import nearest
 
-__all__ = ["find"]
+__all__ = ["find", "keys"]
 
 
 def find(document: object, path: str) -> object:
@@ -32,6 +32,30 @@ def find(document: object, path: str) -> object:
         gone = f"{gone}.{name}" if gone else name
         parts = parts[name.count(".") + 1 :] if not pointer else parts[1:]
     return here
+
+
+def keys(document: object, path: str) -> tuple[str, ...]:
+    """The keys of a path, also where nothing stands yet: what is not there is split at dots.
+
+    Raises LmxdError for the empty path.
+    """
+    if path.startswith("/"):
+        parts = path[1:].split("/")
+        return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
+    parts, here, found = path.split("."), document, []
+    while parts:
+        name = _key(here, parts, joined=True) if isinstance(here, dict) else None
+        name = name or parts[0]
+        here = here.get(name) if isinstance(here, dict) else None
+        found.append(name)
+        parts = parts[name.count(".") + 1 :]
+    if not all(found):
+        raise LmxdError(
+            Code.INVALID_REQUEST,
+            f"{path!r} is no path",
+            hint="write keys joined by dots, like models.tiny.state, or a JSON pointer",
+        )
+    return tuple(found)
 
 
 def _key(here: object, parts: Sequence[str], *, joined: bool) -> str | None:

@@ -28,26 +28,48 @@ def plan(
             "--at", metavar="TIME", help="as if it were then: 2026-11-21T22:00, or with an offset"
         ),
     ] = None,
+    change: Annotated[
+        str | None,
+        typer.Option("--file", "-f", metavar="FILE", help="with this document instead of the own"),
+    ] = None,
+    patch: Annotated[
+        str | None,
+        typer.Option("--patch", metavar="PATCH", help="with this patch: itself, @FILE, or -"),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="save it, for `lmxd apply --plan`"),
+    ] = None,
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
     """Show what lmxd would do now.
 
     With --at it is the plan of what the windows of that time want, with what is on disk and
-    loaded now. With FILE no daemon is asked: the plan is that of a fresh machine, on which
-    nothing is loaded and nothing on disk but what comes with lmxd.
+    loaded now. With -f or --patch the daemon is asked what it would do after that change. With
+    FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is loaded and
+    nothing on disk but what comes with lmxd.
 
     \b
     Examples:
       lmxd plan
       lmxd plan --at 2026-11-21T22:00
       lmxd plan --detailed-exitcode -o json
+      lmxd plan --patch '{aliases: {auto: big}}' --out switch.plan.json
       lmxd plan desired-state.yaml
     """
-    from lmxd.cli import plan_view
+    from lmxd.cli import candidates, plan_view
     from lmxd.cli.output import structured
 
+    if sum(name is not None for name in (file, change, patch)) > 1:
+        raise typer.BadParameter("of FILE, -f and --patch only one can be planned for")
+    if out is not None and change is None and patch is None:
+        raise typer.BadParameter("--out saves a change: it needs -f or --patch")
     moment = plan_view.moment(at) if at is not None else None
+    if change is not None or patch is not None:
+        wanted = candidates.Wanted(change, patch, moment)
+        differs = candidates.show(url, wanted, output, out)
+        return CHANGES if detailed_exitcode and differs else 0
     found = plan_view.of_daemon(url, moment) if file is None else plan_view.of_file(file, moment)
     if found is None:
         return 1

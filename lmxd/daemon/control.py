@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import datetime
 
@@ -30,7 +28,6 @@ class Control:
         self._document = document
         self._monotonic = monotonic
         self._was_valid = False
-        self._etag = ("", "")
 
     def stamp(self) -> Stamp:
         """Generation, epoch and ETag of this instant."""
@@ -39,10 +36,7 @@ class Control:
         epoch = latest.picture.epoch if latest else 0
         if accepted is None:
             return Stamp(0, epoch, "")
-        if self._etag[0] != accepted.sha256:
-            canonical = json.dumps(accepted.data, sort_keys=True, separators=(",", ":"))
-            self._etag = (accepted.sha256, hashlib.sha256(canonical.encode()).hexdigest())
-        return Stamp(accepted.generation, epoch, self._etag[1])
+        return Stamp(accepted.generation, epoch, self._document.etag)
 
     async def status(self) -> DaemonStatus:
         """Conditions of the daemon and of every model, from a pass that begins now."""

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from lmxd.daemon.control import Control
 from lmxd.desired.document import DesiredFile
 from lmxd.desired.generations import Generations
+from lmxd.desired.probation import Probation
 from lmxd.host.clock import SystemClock
 from lmxd.host.machine import Machine
 from lmxd.host.probe import Probe
@@ -86,12 +87,6 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     files = ModelFiles(cache, folder, now=clock.now, environ=os.environ)
     poke = Poke()
     probe = Probe(folder, poke)
-    document = DesiredFile(
-        settings.document or Path.cwd() / DOCUMENT_NAME,
-        Generations(folder.path / "generations"),
-        now=clock.now,
-        changed=poke,
-    )
     run_log = RunLog(folder.path / "logs")
     supervisor = Supervisor(os.environ, clock.monotonic, run_log=run_log)
     pool = Pool(supervisor, poke, clock.monotonic)
@@ -105,6 +100,14 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         reserve=journal.reserve_events,
         now=clock.now,
         where=poke.where,
+    )
+    document = DesiredFile(
+        settings.document or Path.cwd() / DOCUMENT_NAME,
+        Generations(folder.path / "generations"),
+        Probation(folder, clock.monotonic),
+        now=clock.now,
+        changed=poke,
+        emit=events.emit,
     )
     ports = Ports(
         clock=clock,
@@ -182,6 +185,7 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
                     task.cancel()
         except* StartupError as found:
             refused = found.exceptions[0]
+        await parts.document.close()  # not in the stack: whatever else ends us is a death
         if refused is not None:  # a raise inside `except*` would be wrapped in a group
             raise refused
     log.info("stopped")

@@ -1,38 +1,48 @@
 """The owner of the desired-state document: what of it holds, and how the file stands.
 
-Follows the file (`watch`), reads it once it holds still (`read`), keeps each accepted generation
-(`generations`) and answers the reconciler's `Documents` port. Whatever happens to the file, the
-last good generation stays in effect. Does not write the file and does not decide what it means.
+One lock over two halves: `intake` follows what people save, `editing` writes what is asked over
+HTTP; `standing` is what both know. Answers the reconciler's `Documents` port. Whatever happens to
+the file, the last good generation stays in effect. It does not decide what a document means.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
-from lmxd.desired.generations import DocumentPath, Generation, Generations
-from lmxd.desired.read import Reading, accept, canonical, read_raw
+from lmxd.desired import history
+from lmxd.desired.desk import Desk, Follower, Pace
+from lmxd.desired.drafts import Draft
+from lmxd.desired.editing import Editing
+from lmxd.desired.exchange import Displaced
+from lmxd.desired.generation import Generation
+from lmxd.desired.generations import Generations
+from lmxd.desired.history import Record
+from lmxd.desired.intake import Intake
+from lmxd.desired.probation import Probation
+from lmxd.desired.recovery import end_commits
+from lmxd.desired.standing import Standing
 from lmxd.desired.watch import Watcher
-from reconciler.state import Accepted, ConfigView
-from schemas.errors import DocumentError, Problem
+from lmxd.desired.writing_lock import WritingLock
+from reconciler.state import ConfigView, HeldEdit
+from schemas.edit import ANONYMOUS, Edit
+from schemas.events import Emit
 
 __all__ = ["DesiredFile"]
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """The file at one look. `stamp` is equal for equal looks, `content` for equal contents."""
-
-    stamp: tuple[object, ...]
-    content: str
-    found: bytes | DocumentError
+SECOND_LOOKS = 12
+"""At most, at a file that somebody has had open since before it was replaced."""
 
 
 class DesiredFile:
@@ -41,72 +51,162 @@ class DesiredFile:
     Args:
         path: the file; it may be missing, and is read as soon as it appears.
         generations: the history, in the state folder.
+        probation: counts the deaths of the daemon with a new generation.
         now: the wall clock, for the time of acceptance.
         changed: called on the event loop when `view` has another value.
-        settle_s: the file counts as written once two reads this far apart are equal. Truncation
-            cannot be seen by parsing: nearly every line prefix of a document is a valid one.
-        watcher: how changes are noticed; by default with the standard intervals.
+        emit: takes events.
+        followers: who is asked before a change over HTTP, and told after every change.
+        pace: how long things are waited for.
     """
 
     def __init__(
         self,
         path: Path,
         generations: Generations,
+        probation: Probation,
         *,
         now: Callable[[], datetime],
         changed: Callable[[], None],
-        settle_s: float = 0.25,
-        watcher: Watcher | None = None,
+        emit: Emit,
+        followers: Sequence[Follower] = (),
+        pace: Pace | None = None,
     ) -> None:
-        self._path = path
-        self._generations = generations
-        self._now = now
-        self._changed = changed
-        self._settle_s = settle_s
-        self._watcher = watcher or Watcher(path)
+        pace = pace or Pace()
+        self._standing = Standing(path, changed, emit)
+        self._desk = Desk(path, generations, probation, self._standing, now, tuple(followers), pace)
+        self._watcher = Watcher(path, poll_s=pace.poll_s)
+        self._writing = WritingLock(path)
+        self._intake = Intake(self._desk)
+        self._editing = Editing(self._desk, self._intake, self._writing, self._keep_an_eye_on)
         self._poked = asyncio.Event()
+        self._closing = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._judged: str | None = None
-        self._accepted: Accepted | None = None
-        self._meaning: bytes | None = None
-        self._raw: bytes | None = None
-        message = "the document has not been read yet"
-        self._view = ConfigView(str(path), None, False, False, "NotReadYet", message)
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # --- what is known ----------------------------------------------------------------------
 
     def view(self) -> ConfigView:
         """The last good generation and how the file stands. Never blocks, never raises."""
-        return replace(self._view, watching=self._watcher.healthy)
+        return replace(self._standing.view, watching=self._watcher.healthy)
 
     @property
     def raw(self) -> bytes | None:
         """The bytes of the accepted document as its author wrote them; None for none."""
-        return self._raw
+        return self._standing.raw
+
+    @property
+    def etag(self) -> str:
+        """The ETag of the accepted document as JSON, "" for none; that of its text is its sha256.
+        `Edit.if_match` takes either.
+        """
+        return self._standing.etag
+
+    @property
+    def held(self) -> HeldEdit | None:
+        """The valid text in the file that waits for `confirm`."""
+        return self._standing.view.held
+
+    async def history(self, limit: int = 50) -> tuple[Record, ...]:
+        """The accepted generations, newest first."""
+        return await asyncio.to_thread(self._records, limit)
+
+    async def generation(self, number: int) -> Record:
+        """One generation with its text and diff; raises RequestError (not_found)."""
+        return await asyncio.to_thread(self._record, number)
+
+    # --- edits over HTTP --------------------------------------------------------------------
+
+    async def draft(self, edit: Edit) -> Draft:
+        """What would come of an edit, written nowhere. What is on disk is taken in first.
+
+        Raises RequestError (document_invalid, document_held, precondition_failed,
+        field_conflict, aliased_node), PatchError, and DocumentError for what is not valid.
+        """
+        async with self._lock:
+            _, draft = await self._editing.draft(edit)
+            return draft
+
+    async def commit(self, edit: Edit) -> Draft:
+        """Carry an edit out. Without a change of meaning nothing is rewritten, but for a whole
+        text, which replaces the one that is there under the same number.
+
+        Raises like `draft`, and RequestError (file_not_writable). Cancelling its caller does not
+        cancel it: what was begun ends.
+        """
+        return await self._whole(self._editing.commit(edit, edit.manager), "document commit")
+
+    async def create(self, edit: Edit, *, dry_run: bool = False) -> Draft:
+        """Write the first document; raises precondition_failed when there is a file."""
+        return await self._whole(self._editing.create(edit, dry_run=dry_run), "document create")
+
+    async def confirm(self, sha256: str) -> Draft:
+        """Let the held text with this digest through; raises precondition_failed when it is
+        another that waits.
+        """
+        return await self._whole(self._editing.confirm(sha256), "document confirm")
+
+    async def rollback(
+        self,
+        number: int,
+        manager: str = ANONYMOUS,
+        if_match: tuple[str, ...] = (),
+        *,
+        dry_run: bool = False,
+    ) -> Draft:
+        """Write the text of generation `number` into the file, as a new generation.
+
+        Raises like `commit`, and RequestError (not_found).
+        """
+        work = self._editing.rollback(number, manager, if_match, dry_run=dry_run)
+        return await self._whole(work, "document rollback")
+
+    # --- its life ---------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Bring the last good generation into effect and read the file once.
 
         Raises StartupError when the history was written by a newer lmxd.
         """
-        document = await asyncio.to_thread(DocumentPath.of, self._path)
-        last = await asyncio.to_thread(self._generations.last_good, document)
-        if last is not None:
-            await self._restore(last)
-        await self.look()
+        async with self._lock:
+            await self._may_write()
+            if self._standing.view.writable:
+                await self._end_commits()
+            await self._intake.resume()
+            await self._intake.look()
 
     async def run(self) -> None:
         """Follow the file until cancelled; never returns."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watcher.run(self._poked.set), name="document watcher")
             group.create_task(self._follow(), name="document reader")
+            group.create_task(self._upkeep(), name="document upkeep")
 
     async def look(self) -> None:
         """Read the file, wait until it holds still, and judge it if it is news. Never raises."""
         async with self._lock:
-            seen = await self._stable()
-            if seen.content == self._judged:
-                return
-            self._judged = seen.content
-            await self._judge(seen.found)
+            await self._intake.look()
+
+    async def tend(self) -> None:
+        """See again whether the file can be written, and confirm a generation that has lived."""
+        async with self._lock:
+            await self._may_write()
+            if self._desk.probation.left_s() == 0.0:
+                await self._mark(lambda known: replace(known, confirmed=True))
+
+    async def converged(self, number: int) -> None:
+        """The plan of this generation became empty."""
+        async with self._lock:
+            accepted = self._standing.accepted
+            if accepted is not None and accepted.generation == number:
+                await self._mark(lambda known: replace(known, converged=True))
+
+    async def close(self) -> None:
+        """The daemon stops in good order: end what was begun, let others write."""
+        self._closing.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await asyncio.to_thread(self._writing.release)
+        await asyncio.to_thread(self._desk.probation.end)
 
     async def _follow(self) -> None:
         while True:
@@ -114,110 +214,86 @@ class DesiredFile:
             self._poked.clear()
             await self.look()
 
-    async def _stable(self) -> _Seen:
-        """Two equal looks, or one that shows what is known already."""
-        seen = await asyncio.to_thread(_look, self._path)
-        while seen.content != self._judged:
-            await asyncio.sleep(self._settle_s)
-            again = await asyncio.to_thread(_look, self._path)
-            if again.stamp == seen.stamp:
-                break
-            seen = again
-        return seen
+    async def _upkeep(self) -> None:
+        while True:
+            await asyncio.sleep(self._desk.pace.upkeep_s)
+            await self.tend()
 
-    async def _judge(self, found: bytes | DocumentError) -> None:
-        if isinstance(found, DocumentError):
-            self._refuse(found)
+    async def _may_write(self) -> None:
+        self._standing.may_write(await asyncio.to_thread(self._writing.acquire))
+
+    async def _end_commits(self) -> None:
+        found = await asyncio.to_thread(
+            end_commits, self._desk.path, self._desk.generations, self._desk.now()
+        )
+        for path in found:
+            message = f"a text that was being written when the daemon died is kept in {path}"
+            self._standing.warn("SaveSetAside", message)
+
+    async def _mark(self, add: Callable[[Generation], Generation]) -> None:
+        """Keep what is now known about the generation in effect, once."""
+        accepted = self._standing.accepted
+        assert accepted is not None  # noqa: S101 - something is in effect
+        generation = await asyncio.to_thread(self._desk.generations.load, accepted.generation)
+        if generation is None:
             return
-        try:
-            reading = await asyncio.to_thread(accept, found, self._now())
-        except DocumentError as error:
-            self._refuse(error)
-        else:
-            await self._accept(reading)
-
-    async def _restore(self, last: Generation) -> None:
-        """Make the stored generation the one in effect, if this version still understands it."""
-        try:
-            reading = await asyncio.to_thread(accept, last.raw, last.accepted_at)
-        except DocumentError as error:
-            log.warning(
-                "generation not readable",
-                extra={"generation": last.number, "error": error.message},
-            )
-            return
-        newest = await asyncio.to_thread(self._generations.newest)
-        # Another document was served meanwhile: its numbers lie above, and ours must not go back.
-        if newest > last.number:
-            self._accepted = _accepted(last, reading)
-            last = await self._store(reading, "last-good") or last
-        await self._hold(_accepted(last, reading), reading)
-
-    async def _accept(self, reading: Reading) -> None:
-        meaning = await asyncio.to_thread(canonical, reading.data)
-        if self._accepted is not None and meaning == self._meaning:
-            accepted = replace(self._accepted, sha256=reading.sha256)
-        else:
-            stored = await self._store(reading, "file")
-            if stored is None:
+        marked = add(generation)
+        if marked != generation:
+            try:
+                await asyncio.to_thread(self._desk.generations.mark, marked)
+            except OSError as error:
+                log.warning("generation not marked", extra={"error": str(error)})
                 return
-            accepted = _accepted(stored, reading)
-            log.info("document accepted", extra={"generation": stored.number})
-        await self._hold(accepted, reading)
-        message = f"generation {accepted.generation} is what the file says"
-        self._show(valid=True, current=True, reason="Accepted", message=message)
+        if marked.confirmed:
+            self._desk.probation.watch(marked)
 
-    async def _store(self, reading: Reading, author: str) -> Generation | None:
-        """Keep it before it takes effect; None, and the file stands refused, when that failed."""
-        document = await asyncio.to_thread(DocumentPath.of, self._path)
-        try:
-            return await asyncio.to_thread(
-                self._generations.store,
-                reading.raw,
-                document,
-                accepted_at=self._now(),
-                author=author,
-            )
-        except OSError as error:
-            self._judged = None  # try again at the next look
-            message = f"the document is valid but cannot be kept: {error.strerror}"
-            self._refuse(DocumentError("GenerationNotStored", (Problem("", message),)))
-            return None
+    async def _whole(self, work: Coroutine[Any, Any, T], name: str) -> T:
+        """Under the lock, to its end, whatever becomes of the caller."""
 
-    async def _hold(self, accepted: Accepted, reading: Reading) -> None:
-        self._meaning = await asyncio.to_thread(canonical, reading.data)
-        self._accepted = accepted
-        self._raw = reading.raw
+        async def locked() -> T:
+            async with self._lock:
+                return await work
 
-    def _refuse(self, error: DocumentError) -> None:
-        if self._accepted is None:
-            reason, effect = "NoLastGood", "nothing is served until it is put right"
-        else:
-            reason, effect = error.reason, f"generation {self._accepted.generation} stays in effect"
-        self._show(valid=False, current=False, reason=reason, message=f"{error.message}; {effect}")
-        log.warning("document refused", extra={"reason": error.reason, "error": error.message})
+        return await asyncio.shield(self._owned(locked(), name))
 
-    def _show(self, *, valid: bool, current: bool, reason: str, message: str) -> None:
-        view = ConfigView(str(self._path), self._accepted, valid, current, reason, message)
-        if view != self._view:
-            self._view = view
-            self._changed()
+    def _owned(self, work: Coroutine[Any, Any, T], name: str) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # its caller may be gone, and then nobody else asks
 
-def _look(path: Path) -> _Seen:
-    try:
-        raw, inode = read_raw(path)
-    except DocumentError as error:
-        return _Seen((error.message,), error.message, error)
-    digest = hashlib.sha256(raw).hexdigest()
-    return _Seen((digest, inode), digest, raw)
+    def _keep_an_eye_on(self, displaced: Displaced, ours: str) -> None:
+        self._owned(self._look_again(displaced, ours), "document second look")
 
+    async def _look_again(self, displaced: Displaced, ours: str) -> None:
+        """Until whoever had the old file open no longer writes into it."""
+        before = None
+        with contextlib.ExitStack() as stack:
+            stack.callback(displaced.forget)
+            for _ in range(SECOND_LOOKS):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._desk.pace.linger_s):
+                        await self._closing.wait()
+                async with self._lock:
+                    raw = await asyncio.to_thread(displaced.again)
+                    if raw is None or raw == before:
+                        return
+                    await self._editing.restore(raw, ours)
+                    before, ours = raw, hashlib.sha256(raw).hexdigest()
 
-def _accepted(generation: Generation, reading: Reading) -> Accepted:
-    return Accepted(
-        generation=generation.number,
-        sha256=generation.sha256,
-        document=reading.document,
-        data=reading.data,
-        accepted_at=generation.accepted_at,
-    )
+    def _records(self, limit: int) -> tuple[Record, ...]:
+        document = self._desk.document()
+        return history.records(self._desk.generations, document, self._current(), limit)
+
+    def _record(self, number: int) -> Record:
+        document = self._desk.document()
+        return history.one(self._desk.generations, document, self._current(), number)
+
+    def _current(self) -> int:
+        accepted = self._standing.accepted
+        return accepted.generation if accepted else 0

@@ -1,7 +1,9 @@
 """Every accepted generation of the document, kept in the state folder.
 
 `generations/000018/{desired.yaml, meta.json}`: written whole under another name and then renamed,
-so a number that exists is complete. Numbers only grow. Called by `document` in a thread: all of
+so a number that exists is complete. `spelling-0001.yaml` and so on beside them are later texts
+that mean the same (comments, layout); `aside/` holds texts that somebody saved and that never
+came into effect. Numbers only grow. Called by the owners of the document in a thread: all of
 this blocks.
 """
 
@@ -11,52 +13,27 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lmxd.desired.generation import (
+    FORMAT,
+    VERSION,
+    DocumentPath,
+    Generation,
+    from_meta,
+    to_meta,
+)
 from lmxd.statefolder import sync_folder, write_durably
 from schemas.errors import StartupError
 
-__all__ = ["DocumentPath", "Generation", "Generations"]
+__all__ = ["KEEP", "Generations"]
 
 KEEP = 50
-_FORMAT, _VERSION = "lmxd/generation", 1
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentPath:
-    """Which document: by the name it goes by, and by the file that this is at the moment.
-
-    Two, because a document behind a symlink (a ConfigMap, dotfiles) changes its real path with
-    each edit, and one that is reached through another link keeps it.
-    """
-
-    name: str
-    real: str
-
-    @classmethod
-    def of(cls, path: Path) -> DocumentPath:
-        """Resolve a path as it is now; it need not exist. Blocks."""
-        folder = os.path.realpath(path.parent)
-        return cls(os.path.join(folder, path.name), os.path.realpath(path))
-
-    def is_same(self, other: DocumentPath) -> bool:
-        """Do both mean one document."""
-        return self.name == other.name or self.real == other.real
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One stored generation; `author` says who wrote it ("file")."""
-
-    number: int
-    sha256: str
-    document: DocumentPath
-    accepted_at: datetime
-    author: str
-    raw: bytes
+"""Generations that are kept, and as many spellings of each, and texts that were set aside."""
 
 
 class Generations:
@@ -77,37 +54,98 @@ class Generations:
         """The newest complete generation of this document; raises StartupError on one that a
         newer lmxd wrote.
         """
-        for number in sorted(self._numbers(), reverse=True):
-            generation = self._load(number)
-            if generation is not None and generation.document.is_same(document):
-                return generation
-        return None
+        return next(self.of(document), None)
 
-    def store(
-        self, raw: bytes, document: DocumentPath, *, accepted_at: datetime, author: str
-    ) -> Generation:
-        """Keep these bytes under the next number; raises OSError, then nothing was kept."""
-        number = self.newest() + 1
-        digest = hashlib.sha256(raw).hexdigest()
-        generation = Generation(number, digest, document, accepted_at, author, raw)
+    def of(self, document: DocumentPath) -> Iterator[Generation]:
+        """The accepted generations of this document that can be read, newest first."""
+        for number in sorted(self._numbers(), reverse=True):
+            generation = self.load(number)
+            if generation is not None and generation.document.is_same(document):
+                yield generation
+
+    def load(self, number: int) -> Generation | None:
+        """One accepted generation; None when there is none, or a hand has damaged it."""
+        generation = self._load(number)
+        return generation if generation is not None and generation.status == "accepted" else None
+
+    def store(self, generation: Generation) -> Generation:
+        """Keep it under the next number, whatever number it has; raises OSError, then nothing
+        was kept.
+        """
+        numbered = replace(generation, number=self.newest() + 1)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._folder / f".{number:06}.new"
+        draft = self._folder / f".{numbered.number:06}.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         try:
-            write_durably(draft / "desired.yaml", raw)
-            write_durably(draft / "meta.json", json.dumps(_meta(generation), indent=1).encode())
-            draft.rename(self._folder / f"{number:06}")
+            write_durably(draft / "desired.yaml", numbered.raw)
+            _write_meta(draft, numbered)
+            draft.rename(self._place(numbered.number))
         except OSError:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         sync_folder(self._folder)
         self._forget_old()
+        return numbered
+
+    def mark(self, generation: Generation) -> Generation:
+        """Keep what is now known about it (status, confirmed, ...); raises OSError."""
+        folder = self._place(generation.number)
+        first = replace(generation, raw=(folder / "desired.yaml").read_bytes())
+        _write_meta(folder, first)
         return generation
 
+    def discard(self, number: int) -> None:
+        """Forget a generation that did not come to be; its number is free again."""
+        place = self._place(number)
+        gone = self._folder / f".{number:06}.gone"
+        shutil.rmtree(gone, ignore_errors=True)
+        place.rename(gone)  # at once: half a folder would be a number that was used
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def respell(self, number: int, raw: bytes) -> None:
+        """Keep another text of the same meaning; it is the one shown from now on.
+
+        Raises OSError, FileNotFoundError when that generation is gone.
+        """
+        folder = self._place(number)
+        known = sorted(folder.glob("spelling-*.yaml"))
+        after = int(known[-1].stem.rpartition("-")[2]) + 1 if known else 1
+        write_durably(folder / f"spelling-{after:04}.yaml", raw)
+        for old in known[: max(0, len(known) + 1 - KEEP)]:
+            old.unlink(missing_ok=True)
+
+    def set_aside(self, raw: bytes, at: datetime) -> Path:
+        """Keep a text that somebody saved and that has no place in the history."""
+        folder = self._folder / "aside"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        digest = hashlib.sha256(raw).hexdigest()
+        path = folder / f"{at:%Y%m%dT%H%M%S}-{digest[:16]}.yaml"
+        write_durably(path, raw)
+        for old in sorted(folder.glob("*.yaml"))[:-KEEP]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def knows(self, raw: bytes) -> bool:
+        """Is this text kept already, as a generation, a spelling of one, or set aside."""
+        texts = [*self._folder.glob("[0-9]*/*.yaml"), *self._folder.glob("aside/*.yaml")]
+        return any(_holds(path, raw) for path in texts)
+
+    def intended(self) -> list[Generation]:
+        """What a crash left between keeping and accepting."""
+        found = (self._load(number) for number in sorted(self._numbers()))
+        return [each for each in found if each is not None and each.status == "intended"]
+
     def _forget_old(self) -> None:
-        for number in sorted(self._numbers())[:-KEEP]:
-            shutil.rmtree(self._folder / f"{number:06}", ignore_errors=True)
+        """All but the newest, and the confirmed one that probation would go back to."""
+        old = sorted(self._numbers())[:-KEEP]
+        if not old:
+            return
+        loaded = (self.load(number) for number in sorted(self._numbers(), reverse=True))
+        spared = next((each.number for each in loaded if each and each.confirmed), 0)
+        for number in old:
+            if number != spared:
+                shutil.rmtree(self._place(number), ignore_errors=True)
 
     def _numbers(self) -> list[int]:
         try:
@@ -116,37 +154,33 @@ class Generations:
             return []
         return [int(name) for name in names if name.isdecimal()]
 
+    def _place(self, number: int) -> Path:
+        return self._folder / f"{number:06}"
+
     def _load(self, number: int) -> Generation | None:
         """One generation, or None when a crash or a hand has left it incomplete."""
-        folder = self._folder / f"{number:06}"
+        folder = self._place(number)
         try:
             meta: dict[str, Any] = json.loads((folder / "meta.json").read_bytes())
             raw = (folder / "desired.yaml").read_bytes()
-            if meta["format"] == _FORMAT and meta["version"] > _VERSION:
+            if meta["format"] == FORMAT and meta["version"] > VERSION:
                 raise StartupError(
-                    f"{folder} has version {meta['version']}, this lmxd knows {_VERSION}",
+                    f"{folder} has version {meta['version']}, this lmxd knows {VERSION}",
                     hint="start the newer lmxd that wrote it, or choose another --state-dir",
                 )
-            document = DocumentPath(meta["document"], meta["real_path"])
-            at = datetime.fromisoformat(meta["accepted_at"]).astimezone(UTC)
-            complete = meta["status"] == "accepted" and meta["generation"] == number
-            author, digest = str(meta["author"]), str(meta["sha256"])
+            generation = from_meta(meta, number, raw)
+            spellings = sorted(folder.glob("spelling-*.yaml"))
+            return replace(generation, raw=spellings[-1].read_bytes()) if spellings else generation
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not complete or hashlib.sha256(raw).hexdigest() != digest:
-            return None
-        return Generation(number, digest, document, at, author, raw)
 
 
-def _meta(generation: Generation) -> dict[str, object]:
-    return {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "generation": generation.number,
-        "sha256": generation.sha256,
-        "document": generation.document.name,
-        "real_path": generation.document.real,
-        "accepted_at": generation.accepted_at.isoformat(),
-        "author": generation.author,
-        "status": "accepted",
-    }
+def _write_meta(folder: Path, generation: Generation) -> None:
+    write_durably(folder / "meta.json", json.dumps(to_meta(generation), indent=1).encode())
+
+
+def _holds(path: Path, raw: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(raw) and path.read_bytes() == raw
+    except OSError:
+        return False

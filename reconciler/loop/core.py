@@ -51,6 +51,8 @@ from reconciler.state import (
     InstancePhase,
     InstanceUid,
     InstanceView,
+    Lease,
+    ModelKey,
     Observed,
     Routes,
 )
@@ -119,7 +121,7 @@ class Core:
     ) -> None:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
-        self._document: tuple[Accepted | None, Effective] = (None, NOTHING)
+        self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
         self._variants: tuple[EffectiveModel, ...] = ()
         self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
@@ -134,7 +136,7 @@ class Core:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         memory = self._memory
-        effective = self._enter(seen.config.accepted, seen.observed)
+        effective = self._enter(seen.config, seen.observed)
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
         for model in effective.models:
@@ -168,31 +170,37 @@ class Core:
             events=happened(before, self._status, replace(met, started=start)),
         )
 
-    def artifacts(self, accepted: Accepted | None) -> frozenset[ArtifactRef]:
-        """The files that a pass has to look at."""
-        return artifacts(accepted, self._host)
+    def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
+        """The files that a pass at that instant has to look at."""
+        return artifacts(config.accepted, self._host, config.leases, self._steady(at))
 
-    def _enter(self, accepted: Accepted | None, observed: Observed) -> Effective:
+    def _steady(self, at: datetime) -> datetime:
+        """The instant to go by when the clock says `at`."""
+        return self._latest if timedelta() < self._latest - at < SWAY else at
+
+    def _enter(self, config: ConfigView, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
-        The document is resolved again when it is another, when the clock may have changed what it
-        says, when the clock went back, and when loads ahead of windows take another time.
+        Document and leases are resolved again when they are others, when the clock may have
+        changed what they say, when it went back, and when loads ahead of windows take another time.
         """
-        at = observed.at
-        at = self._latest if timedelta() < self._latest - at < SWAY else at
-        until = self._document[1].until
-        turned = at < self._latest or (until is not None and at >= until)
+        at, accepted = self._steady(observed.at), config.accepted
+        before, leases, held = self._document
+        turned = at < self._latest or (held.until is not None and at >= held.until)
         self._latest = at
-        edited = accepted is not self._document[0]
+        edited = accepted is not before or config.leases != leases
         if edited:
             self._variants = variants(accepted, self._host)
         took = loads(self._variants, observed.disk, self._memory.kept.ledger)
-        before = self._loads
-        self._loads = took if turned or edited else took.or_longer(before)
-        if turned or edited or self._loads != before:
-            held = of_document(accepted, at, self._host, self._loads) if accepted else NOTHING
-            self._document = (accepted, held)
-        effective = under_demand(self._document[1], observed.demands)
+        reckoned = self._loads
+        self._loads = took if turned or edited else took.or_longer(reckoned)
+        if turned or edited or self._loads != reckoned:
+            leases = config.leases
+            held = (
+                of_document(accepted, at, self._host, self._loads, leases) if accepted else NOTHING
+            )
+            self._document = (accepted, leases, held)
+        effective = under_demand(held, observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])

@@ -126,12 +126,13 @@ class Loop:
         config = ports.documents.view()
         # Outcomes are taken before the world is read, so that no outcome is newer than its effects.
         taken, retry = tuple(self._outcomes), frozenset(self._retries)
+        at = ports.clock.now()
         observed = Observed(
             host=await ports.host.observe(),
-            disk=await ports.files.observe(self._core.artifacts(config.accepted)),
+            disk=await ports.files.observe(self._core.artifacts(config, at)),
             instances=ports.instances.snapshot(),
             demands=ports.traffic.demands(),
-            at=ports.clock.now(),
+            at=at,
         )
         clocks = self._read_clocks()
         stepped_s = _stepped_s(self._clocks, clocks)

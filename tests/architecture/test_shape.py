@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 LINES = 400
 FUNCTION_LINES = 60
-DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "misc"}
+DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
 FOLDERS = ("lmxd", "reconciler", "schemas", "tests", "benchmarks")
 
 

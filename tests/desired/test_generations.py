@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from lmxd.desired.generations import KEEP, DocumentPath, Generation, Generations
+from lmxd.desired.generation import DocumentPath, Generation, Status
+from lmxd.desired.generations import KEEP, Generations
+from schemas.edit import MISSING, Change
 from schemas.errors import StartupError
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
@@ -17,8 +20,16 @@ DOCUMENT = DocumentPath("/etc/lmxd/desired-state.yaml", "/etc/lmxd/desired-state
 OTHER = DocumentPath("/srv/other.yaml", "/srv/other.yaml")
 
 
-def keep(history: Generations, raw: bytes, document: DocumentPath = DOCUMENT) -> Generation:
-    return history.store(raw, document, accepted_at=NOW, author="file")
+def keep(
+    history: Generations,
+    raw: bytes,
+    document: DocumentPath = DOCUMENT,
+    *,
+    status: Status = "accepted",
+    confirmed: bool = False,
+) -> Generation:
+    generation = Generation(0, document, raw, NOW, "file", status=status, confirmed=confirmed)
+    return history.store(generation)
 
 
 def test_generations_survive_a_restart(tmp_path: Path) -> None:
@@ -65,7 +76,7 @@ def damage_text(folder: Path) -> None:
 
 def damage_status(folder: Path) -> None:
     meta = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps({**meta, "status": "intended"}))
+    (folder / "meta.json").write_text(json.dumps({**meta, "status": "perhaps"}))
 
 
 def remove_text(folder: Path) -> None:
@@ -115,3 +126,88 @@ def test_a_generation_of_a_newer_lmxd_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "000001" / "meta.json").write_text(json.dumps({**meta, "version": 2}))
     with pytest.raises(StartupError, match="has version 2"):
         history.last_good(DOCUMENT)
+
+
+def test_everything_that_is_known_of_a_generation_survives(tmp_path: Path) -> None:
+    made = (
+        Change(("models", "a"), MISSING, {"source": "hf:a/b"}),
+        Change(("limits", "queue"), 1, 2),
+        Change(("timezone",), "UTC", MISSING),
+        Change(("aliases", "x"), None, [1, 2.5, True]),
+    )
+    told = Generation(
+        7, DOCUMENT, b"a", NOW, "bot", "tag", "why", 3, made, "accepted", True, True, True
+    )
+    kept = Generations(tmp_path).store(told)
+    assert kept.number == 1
+    assert Generations(tmp_path).load(1) == kept
+    assert (kept.changes, kept.note, kept.base) == (made, "why", 3)
+
+
+def test_an_intended_generation_is_in_effect_only_once_it_is_accepted(tmp_path: Path) -> None:
+    history = Generations(tmp_path)
+    good, meant = keep(history, b"a"), keep(history, b"b", status="intended")
+    assert (history.last_good(DOCUMENT), history.load(meant.number)) == (good, None)
+    assert history.intended() == [meant]
+    history.mark(Generation(meant.number, DOCUMENT, b"b", NOW, "file"))
+    assert history.intended() == []
+    last = history.last_good(DOCUMENT)
+    assert last is not None
+    assert last.number == meant.number
+
+
+def test_the_number_of_a_discarded_generation_is_free_again(tmp_path: Path) -> None:
+    history = Generations(tmp_path)
+    keep(history, b"a")
+    history.discard(keep(history, b"b", status="intended").number)
+    assert os.listdir(tmp_path) == ["000001"]
+    assert keep(history, b"c").number == 2
+
+
+def test_other_spellings_are_kept_and_the_last_is_shown(tmp_path: Path) -> None:
+    history = Generations(tmp_path)
+    first = keep(history, b"a")
+    for number in range(KEEP + 3):
+        history.respell(first.number, b"a # %d" % number)
+    shown = Generations(tmp_path).load(1)
+    assert shown is not None
+    assert shown.raw == b"a # %d" % (KEEP + 2)
+    assert shown.sha256 != first.sha256
+    assert history.knows(b"a")
+    assert history.knows(b"a # 3")
+    assert not history.knows(b"a # 2")
+    assert len(os.listdir(tmp_path / "000001")) == KEEP + 2
+
+
+def test_a_mark_leaves_the_spellings_alone(tmp_path: Path) -> None:
+    history = Generations(tmp_path)
+    keep(history, b"a")
+    history.respell(1, b"a # more")
+    shown = history.load(1)
+    assert shown is not None
+    history.mark(replace(shown, confirmed=True))
+    again = Generations(tmp_path).load(1)
+    assert again is not None
+    assert (again.raw, again.confirmed) == (b"a # more", True)
+
+
+def test_texts_that_are_set_aside_are_known_and_bounded(tmp_path: Path) -> None:
+    history = Generations(tmp_path)
+    for number in range(KEEP + 1):
+        path = history.set_aside(b"%d" % number, NOW + timedelta(seconds=number))
+    assert path.read_bytes() == b"%d" % KEEP
+    assert len(os.listdir(path.parent)) == KEEP
+    assert (history.knows(b"0"), history.knows(b"1")) == (False, True)
+    assert history.newest() == 0
+
+
+def test_the_last_confirmed_generation_is_not_forgotten(tmp_path: Path) -> None:
+    """Probation would go back to it."""
+    history = Generations(tmp_path)
+    keep(history, b"earlier", confirmed=True)
+    keep(history, b"good", confirmed=True)
+    for number in range(KEEP + 5):
+        keep(history, str(number).encode())
+    assert not (tmp_path / "000001").exists()
+    assert (tmp_path / "000002").exists()
+    assert len(os.listdir(tmp_path)) == KEEP + 1

@@ -17,7 +17,7 @@ def preview(here: World) -> Picture:
     seen = here.seen()
     assert here.decision is not None
     known = here.decision.picture.known
-    effective = here.core._enter(seen.config.accepted, seen.observed)
+    effective = here.core._enter(seen.config, seen.observed)
     decided = plan(effective, seen.observed, known, before)
     epoch = here.decision.picture.epoch
     return Picture(epoch, seen.config, effective, seen.observed, decided, known, before)

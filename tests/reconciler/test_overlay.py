@@ -121,7 +121,7 @@ def test_entries_of_hosts_apply_by_name_the_longer_pattern_last_and_below_window
     found = held(NOON, {"night": NIGHT}, "studio-1", hosts=hosts)
     assert (model(found, "day").context, model(found, "day").state) == (2048, "on-demand")
     assert (found.downloads, found.aliases["auto"]) == (5, ("night",))
-    assert "hf:org/day@abc" in map(str, artifacts(accepted({}, hosts=hosts), "studio-1"))
+    assert "hf:org/day@abc" in map(str, artifacts(accepted({}, hosts=hosts), "studio-1", (), NOON))
     assert model(held(MIDNIGHT, {"night": NIGHT}, "studio-1", hosts=hosts), "day").state == (
         "downloaded"
     )

@@ -208,8 +208,8 @@ class World:
         return HostView(self.memory, 1000 * GIB, 0, device)
 
     def wanted(self) -> list[ArtifactRef]:
-        """The artifacts of the accepted document."""
-        return sorted(self.core.artifacts(self.config.accepted), key=str)
+        """The artifacts of the accepted document and its leases."""
+        return sorted(self.core.artifacts(self.config, self.at), key=str)
 
     def demands(self) -> dict[ModelKey, Demand]:
         """What requests ask for."""

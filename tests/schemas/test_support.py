@@ -87,7 +87,6 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/reconcile/drift": {"reconcile": {"drift": "warn"}},
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
-    "/reconcile/guard": {"reconcile": {"guard": "hold"}},
     "/policy": {"policy": {"licenses": "any"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
