@@ -24,7 +24,7 @@ __all__ = ["serve"]
 log = logging.getLogger(__name__)
 
 
-def serve(  # noqa: PLR0913, PLR0917 - one parameter a flag
+def serve(
     file: Document = None,
     listen: Annotated[
         list[str] | None,

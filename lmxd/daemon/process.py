@@ -94,13 +94,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     remembered = Remembered(
         *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
     )
-    events = EventLog(
-        journal.state_id,
-        reserved=journal.event_numbers(),
-        reserve=journal.reserve_events,
-        now=clock.now,
-        where=poke.where,
-    )
+    events = _events(journal, clock, poke)
     document = DesiredFile(
         settings.document or Path.cwd() / DOCUMENT_NAME,
         Generations(folder.path / "generations"),
@@ -135,11 +129,23 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         gate=gate,
         control=control,
         health=control,
+        events=events,
         now=lambda: now().timestamp(),
         started=int(now().timestamp()),
         access=access,
     )
     return _Parts(loop, document, probe, files, pool, gate, events, deps, run_log)
+
+
+def _events(journal: Journal, clock: SystemClock, poke: Poke) -> EventLog:
+    """The log of events, its numbers written down by the journal."""
+    return EventLog(
+        journal.state_id,
+        reserved=journal.event_numbers(),
+        reserve=journal.reserve_events,
+        now=clock.now,
+        where=poke.where,
+    )
 
 
 class Poke:

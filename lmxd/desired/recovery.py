@@ -7,6 +7,7 @@ the last good one, or after three deaths with a new one the last that was confir
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from dataclasses import dataclass, replace
@@ -85,10 +86,11 @@ def _put_back(path: Path, generations: Generations, raw: bytes) -> bool:
     """
     for intended in generations.intended():
         if _digest(path) == intended.sha256:
-            try:
-                return swap(path, intended.sha256, raw) is not None
-            except RequestError:
-                return False
+            with contextlib.suppress(RequestError):
+                displaced = swap(path, intended.sha256, raw)
+                if displaced is not None:
+                    displaced.forget()  # it was ours
+                    return True
     return False
 
 

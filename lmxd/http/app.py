@@ -27,6 +27,7 @@ from lmxd.http import (
     control_planning,
     control_verbs,
     control_writing,
+    events,
     health,
     openai,
 )
@@ -50,6 +51,7 @@ ROUTES = (
     *control_leases.ROUTES,
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
+    *events.ROUTES,
 )
 
 _HEADER_MAX = 32 * 1024

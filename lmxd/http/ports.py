@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 from lmxd.http.calls import Calls
 from reconciler.state import ConfigView, Routes
 from schemas.edit import Edit
+from schemas.events import Recorded
 from schemas.inference import Accepted, Event, Request
 from schemas.status import DaemonStatus
 from schemas.wire.control import (
@@ -195,6 +196,31 @@ class History(Protocol):
         """One of them with its text; raises RequestError (not_found). Reads files."""
 
 
+class Events(Protocol):
+    """What happened lately, by growing numbers."""
+
+    @property
+    def state_id(self) -> str:
+        """Names the history: numbers of another one mean nothing here."""
+
+    @property
+    def last_id(self) -> int:
+        """The number of the newest event."""
+
+    @property
+    def closed(self) -> bool:
+        """Nothing comes any more: the daemon stops."""
+
+    def held(self) -> tuple[Recorded, ...]:
+        """All events that are held, oldest first."""
+
+    def after(self, last_seen: int) -> tuple[Recorded, ...]:
+        """Those after a number, oldest first; raises RequestError (gone) when some may be lost."""
+
+    async def newer(self, last_seen: int) -> None:
+        """Wait until there is one after that number, or nothing comes any more."""
+
+
 class Health(Protocol):
     """Whether the daemon works, and whether it serves what it should."""
 
@@ -210,12 +236,14 @@ class Timing:
     """How long streams wait with what, in seconds.
 
     `hold_s`: headers are held so long, in the hope of a status that tells the truth.
-    `keep_alive_s`: silence after which a stream sends a comment. `drain_s`: what a stopping
-    server gives handlers to clean up after their connections were cut.
+    `keep_alive_s`: silence after which a streamed answer sends a comment, `heartbeat_s` the same
+    for a stream of events. `drain_s`: what a stopping server gives handlers to clean up after
+    their connections were cut.
     """
 
     hold_s: float = 5.0
     keep_alive_s: float = 5.0
+    heartbeat_s: float = 15.0
     drain_s: float = 5.0
 
 
@@ -240,6 +268,7 @@ class Deps:
     history: History
     calls: Calls
     health: Health
+    events: Events
     now: Callable[[], float]
     started: int
     access: Access = field(default_factory=Access)

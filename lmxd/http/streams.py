@@ -1,4 +1,5 @@
-"""The one writer of streamed answers: from a generation's events to server-sent events.
+"""The one writer of streamed answers: from a generation's events, or from messages that are
+written already, to server-sent events.
 
 Sanic closes a stream whose handler raised as if it had ended well (measured), so nothing else may
 stream. What this writer promises:
@@ -7,7 +8,7 @@ stream. What this writer promises:
    status. After that it is 200 and comments tell the client that somebody is still there.
 2. Whatever fails later ends the stream with the dialect's error event and no end of the chunked
    body: no client can take it for a finish. If even that fails the connection is cut.
-3. A client that is gone, or that reads too slowly, ends its generation and nobody else's.
+3. A client that is gone, or that reads too slowly, ends its own stream and nobody else's.
 4. Events that are there already go out in one write.
 """
 
@@ -35,6 +36,10 @@ _log = logging.getLogger(__name__)
 
 BACKLOG_MAX = 1024 * 1024
 """Bytes a client may be behind, on top of what the kernel holds (about 4 MB on loopback)."""
+
+
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+"""Headers that keep caches and proxies from holding a stream back."""
 
 
 class Encoder(Protocol):
@@ -81,7 +86,8 @@ class Stream:
         """The part in which nothing may be raised: Sanic would end the stream as if it were well.
         Cancellation is the exception, and means that the client is gone.
         """
-        wire = _Wire(self.request, self.encoder.waiting())
+        interval_s = deps_of(self.request).timing.keep_alive_s
+        wire = _Wire(self.request, self.encoder.waiting, interval_s)
         try:
             first = self.encoder.opening() if accepted.done() else self.encoder.waiting()
             waited = not accepted.done()
@@ -98,7 +104,7 @@ class Stream:
 
     def _headers(self) -> dict[str, str]:
         served = served_header(self.generation.served)
-        return {"Cache-Control": "no-cache", "X-Accel-Buffering": "no", **self.headers, **served}
+        return {**UNBUFFERED, **self.headers, **served}
 
     async def _events(self, wire: _Wire) -> None:
         finished = False
@@ -111,10 +117,52 @@ class Stream:
             raise RequestError(Code.INTERNAL, "the generation ended without a finish")
 
     def _failure(self, error: Exception) -> bytes:
-        if not isinstance(error, LmxdError):
-            _log.error("stream crashed", exc_info=error)
-            error = errors.internal(self.request.request_id)
-        return self.encoder.failure(self.shape(error))
+        return self.encoder.failure(self.shape(_shown(error, self.request)))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One answer of messages that somebody else writes, for as long as they come.
+
+    messages: whole SSE messages. opening: what is sent at once. comment: what is sent after
+    `interval_s` of silence. farewell: the last message of a stream that ended well. failure: that
+    of one that did not.
+    """
+
+    request: Incoming
+    messages: AsyncIterator[bytes]
+    opening: bytes
+    comment: Callable[[], bytes]
+    interval_s: float
+    farewell: bytes
+    failure: Callable[[LmxdError], bytes]
+    headers: Mapping[str, str]
+
+    async def run(self) -> None:
+        """Write the whole answer. Nothing may be raised, as in `Stream`; cancellation means that
+        the client is gone.
+        """
+        wire = _Wire(self.request, self.comment, self.interval_s)
+        try:
+            await wire.open({**UNBUFFERED, **self.headers}, self.opening)
+            async for message in self.messages:
+                wire.put(message)
+            await wire.end(self.farewell)
+        except Exception as error:  # noqa: BLE001 - see above
+            wire.fail(partial(self._failure, error))
+        finally:
+            wire.release()
+
+    def _failure(self, error: Exception) -> bytes:
+        return self.failure(_shown(error, self.request))
+
+
+def _shown(error: Exception, request: Incoming) -> LmxdError:
+    """What the client is told of an error that ends its stream."""
+    if isinstance(error, LmxdError):
+        return error
+    _log.error("stream crashed", exc_info=error)
+    return errors.internal(request.request_id)
 
 
 def served_header(served: Served | None) -> dict[str, str]:
@@ -151,10 +199,10 @@ class _Wire:
     put, and a timer can write as well as a handler that waits.
     """
 
-    def __init__(self, request: Incoming, comment: bytes) -> None:
+    def __init__(self, request: Incoming, comment: Callable[[], bytes], interval_s: float) -> None:
         self._request = request
         self._comment = comment
-        self._interval_s = deps_of(request).timing.keep_alive_s
+        self._interval_s = interval_s
         self._loop = asyncio.get_running_loop()
         self._transport = cast("asyncio.Transport", request.transport)
         self._protocol = cast("HttpProtocol", self._transport.get_protocol())
@@ -219,7 +267,7 @@ class _Wire:
 
     def _on_beat(self) -> None:
         if self._quiet:
-            self.put(self._comment)
+            self.put(self._comment())
             self._on_flush()
         self._quiet = True
         self._beat = self._loop.call_later(self._interval_s, self._on_beat)

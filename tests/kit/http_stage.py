@@ -19,6 +19,7 @@ from lmxd.http.calls import Calls, Remembering
 from lmxd.http.listen import show
 from lmxd.http.ports import Access, Deps, Stamp, Timing
 from lmxd.idempotency import Answer
+from lmxd.telemetry.events import EventLog
 from reconciler.state import Accepted, ConfigView
 from schemas.desired import DesiredState
 from schemas.status import DaemonStatus, MachineStatus
@@ -108,6 +109,21 @@ class FakeHealth:
         return not self.reason, self.reason
 
 
+def event_log(reserved: int = 0) -> EventLog:
+    """An empty one of generation 7 and epoch 12, that forgets its numbers."""
+
+    async def reserve(_: int) -> None:
+        return None
+
+    return EventLog(
+        STATUS.state_id,
+        reserved=reserved,
+        reserve=reserve,
+        now=lambda: datetime.now(UTC),
+        where=lambda: (STATUS.generation, STATUS.epoch),
+    )
+
+
 @dataclass
 class Stage:
     """A running server and what stands behind it."""
@@ -117,6 +133,7 @@ class Stage:
     control: FakeControl
     edits: FakeEdits
     health: FakeHealth
+    events: EventLog
     client: httpx2.AsyncClient
 
     @property
@@ -197,6 +214,7 @@ async def stage(
     if body is not None:
         gate.routes = replace(gate.routes, flow=replace(gate.routes.flow, body=body))
     control, health, edits = FakeControl(), FakeHealth(), edits or FakeEdits()
+    events = event_log()
     deps = Deps(
         gate,
         control,
@@ -205,6 +223,7 @@ async def stage(
         edits,
         Calls(answers or InMemory()),
         health,
+        events,
         now=time.time,
         started=1_700_000_000,
         access=access or Access(),
@@ -218,6 +237,6 @@ async def stage(
         async with httpx2.AsyncClient(
             base_url=url, timeout=DEADLINE_S, trust_env=False, verify=NO_TLS
         ) as client:
-            yield Stage(server, gate, control, edits, health, client)
+            yield Stage(server, gate, control, edits, health, events, client)
     finally:
         await server.stop(0)

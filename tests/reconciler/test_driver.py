@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -47,6 +47,7 @@ class Stage:
         self.published: list[Routes] = []
         self.saved: list[str] = []
         self.told: list[Event] = []
+        self.ahead = timedelta()
         self.spare: bool | None = None
         self.observing: BaseException | None = None
         self.saving: BaseException | None = None
@@ -61,7 +62,7 @@ class Stage:
         self.loop = Loop(ports, core, remembered)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return datetime.now(UTC) + self.ahead
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
@@ -343,3 +344,28 @@ async def test_the_epoch_is_remembered_before_anything_starts() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert order == ["saved", "started"]
+
+
+async def test_what_happened_is_told_once_also_when_nothing_could_be_saved() -> None:
+    async with staged(a=entry("a")) as stage:
+        stage.saving = OSError("disk full")
+        with pytest.raises(RuntimeError):
+            await stage.loop.fresh()
+        stage.saving = None
+        await stage.end("download:hf:org/a")
+        await stage.until("load:a#1")
+        await stage.loop.fresh()
+        told = [event.reason for event in stage.told]
+        for reason in ("Started", "EpochChanged", "DownloadDone", "Loading"):
+            assert told.count(reason) == (reason != "EpochChanged"), reason
+
+
+async def test_a_wall_clock_that_runs_away_from_the_time_that_passes_is_seen() -> None:
+    async with staged() as stage:
+        await stage.loop.fresh()
+        assert "ClockStepped" not in [event.reason for event in stage.told]
+        stage.ahead = timedelta(hours=1)
+        await stage.loop.fresh()
+        await stage.loop.fresh()
+        (event,) = [event for event in stage.told if event.reason == "ClockStepped"]
+        assert 3590 < float(str(event.data["seconds"])) < 3610
