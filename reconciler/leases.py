@@ -96,11 +96,8 @@ def _patched(
     if faults:
         raise DocumentError("InvalidLease", faults)
     data = merged(data, patch)
-    parts: dict[str, object] = {
-        name: data[name] if name in patch else getattr(document, name)
-        for name in data
-        if name in patch or name in document.model_fields_set
-    }
+    parts = {name: getattr(document, name) for name in document.model_fields_set - patch.keys()}
+    parts |= {name: data[name] for name in patch if name in data}
     for name, below in (("models", document.models), ("aliases", document.aliases)):
         touched, values = patch.get(name), parts.get(name)
         if isinstance(touched, Mapping) and isinstance(values, dict):

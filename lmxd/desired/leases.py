@@ -3,8 +3,8 @@
 Kept in `leases.json` of the state folder, never in the document. Follows the document, so that a
 file edit on a leased path ends the lease and one that no longer fits is dropped; and the clock,
 so that one that ran out is. What leases mean for an instant is said by `reconciler.leases`, which
-goes by the clock itself: nothing hangs on this owner being in time. Who may lease what is asked
-of `managers`.
+goes by document and clock itself: nothing hangs on this owner being in time. Who may lease what
+is asked of `managers`.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ class Leases:
         async with self._lock:
             newest = max(accepted, self._accepted or accepted, key=lambda each: each.generation)
             lease = self.proposed(patch, ttl_s, manager, newest)
-            lease = replace(lease, id=_fresh({each.id for each in self.all()}))
-            await self._keep((*self.all(), lease))
+            lease = replace(lease, id=_fresh({each.id for each in self._leases}))
+            await self._keep((*self._leases, lease))
         paths = [pointer(path) for path in setting(patch)]
         what = f"{_named(lease)} holds for {format_duration(ttl_s)}"
         self._tell(lease, "LeaseMade", what, paths=paths)
@@ -117,7 +117,7 @@ class Leases:
         async with self._lock:
             before = self._of(lease_id)
             lease = replace(before, expires_at=_end(self._now(), ttl_s))
-            await self._keep(tuple(lease if each is before else each for each in self.all()))
+            await self._keep(tuple(lease if each is before else each for each in self._leases))
         self._tell(lease, "LeaseExtended", f"{_named(lease)} holds for {format_duration(ttl_s)}")
         return lease
 
@@ -125,7 +125,7 @@ class Leases:
         """End a lease now. Raises RequestError (not_found), and OSError: then it still holds."""
         async with self._lock:
             lease = self._of(lease_id)
-            await self._keep(tuple(each for each in self.all() if each is not lease))
+            await self._keep(tuple(each for each in self._leases if each is not lease))
             await self._judge()
         self._tell(lease, "LeaseEnded", f"{_named(lease)} was ended")
         return lease
@@ -133,9 +133,6 @@ class Leases:
     async def edited(self, changes: Iterable[Change], accepted: Accepted) -> None:
         """The file was edited, and `accepted` is what it says now: leases on changed paths end,
         and those that do not fit any more are dropped. Never raises.
-
-        The leases change last and without an await after it, so that a caller who then puts
-        `accepted` in effect at once shows both together.
         """
         async with self._lock:
             leases = self.all()
@@ -153,7 +150,7 @@ class Leases:
 
     async def judge(self, accepted: Accepted) -> None:
         """The document was changed otherwise, or was read for the first time: leases that do not
-        fit it are dropped. Never raises; see `edited`.
+        fit it are dropped. Never raises.
         """
         async with self._lock:
             await self._judge(accepted)
@@ -163,7 +160,8 @@ class Leases:
         while True:
             self._poked.clear()
             async with self._lock:
-                await self._expire()
+                if self.all() != self._leases:
+                    await self._judge()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._rest_s()):
                     await self._poked.wait()
@@ -173,35 +171,33 @@ class Leases:
         ends = [lease.expires_at for lease in self._leases]
         return min(LOOK_S, max(0.0, (min(ends) - self._now()).total_seconds())) if ends else None
 
-    async def _expire(self) -> None:
-        left = self.all()
-        gone = [lease for lease in self._leases if lease not in left]
-        if not gone:
-            return
-        await self._judge()
-        for lease in gone:
-            self._tell(lease, "LeaseExpired", f"{_named(lease)} has run out")
-
     async def _judge(self, accepted: Accepted | None = None, ended: Iterable[str] = ()) -> None:
         """Drop what was ended, what ran out and what does not fit the document, this one from now
         on. Called with the lock held.
         """
-        accepted = accepted or self._accepted
-        left = tuple(lease for lease in self.all() if lease.id not in set(ended))
+        self._accepted = accepted or self._accepted
+        standing = self.all()
+        expired = [lease for lease in self._leases if lease not in standing]
+        left = tuple(lease for lease in standing if lease.id not in ended)
         void: tuple[tuple[Lease, DocumentError], ...] = ()
-        if accepted is not None and left:
-            void = leased(accepted, left, self._now()).void
+        if self._accepted is not None and left:
+            void = leased(self._accepted, left, self._now()).void
             left = tuple(lease for lease in left if lease not in [each for each, _ in void])
         if left != self._leases:
-            try:
-                await self._keep(left)
-            except OSError as trouble:
-                log.warning("leases not kept", extra={"error": str(trouble)})
-                self._hold(left)
-        self._accepted = accepted
+            self._hold(left)  # first: no pass of the loop shall see the document without this
+            await self._write()
+        for lease in expired:
+            self._tell(lease, "LeaseExpired", f"{_named(lease)} has run out")
         for lease, error in void:
             what = f"{_named(lease)} does not fit the document any more and was dropped: {error}"
             self._tell(lease, "LeaseVoid", what, problems=[str(each) for each in error.problems])
+
+    async def _write(self) -> None:
+        """Write what is held; when that fails, the next one makes up for it."""
+        try:
+            await self._keep(self._leases)
+        except OSError as error:
+            log.warning("leases not kept", extra={"error": str(error)})
 
     def _of(self, lease_id: str) -> Lease:
         for lease in self.all():
@@ -220,9 +216,10 @@ class Leases:
         self._hold(leases)
 
     def _hold(self, leases: tuple[Lease, ...]) -> None:
-        self._leases = leases
-        self._poked.set()
-        self._changed()
+        if leases != self._leases:
+            self._leases = leases
+            self._poked.set()
+            self._changed()
 
     def _tell(self, lease: Lease, reason: str, message: str, **data: object) -> None:
         facts = {"manager": lease.manager, "expires_at": _iso(lease.expires_at), **data}

@@ -59,16 +59,16 @@ class Managers:
         self._records = _kept(folder)
         self._lock = asyncio.Lock()
 
-    def check(
-        self, edit: Edit, changes: Iterable[Change], accepted: Accepted, *, if_match_current: bool
-    ) -> None:
-        """May this edit make these changes of the accepted document.
+    def check(self, edit: Edit, changes: Iterable[Change], accepted: Accepted) -> None:
+        """May this edit make these changes of the accepted document. Its ETags have been found
+        current.
 
         Raises RequestError (field_conflict) with every leaf that is protected, or was set by
-        another named manager while `edit` names no ETag that is current. Force overrides both.
+        another named manager while `edit` names no ETag. Force overrides both.
         """
         if edit.force:
             return
+        looked = any(tag != "*" for tag in edit.if_match)
         protection = Protection(accepted.document)
         conflicts = []
         for change in changes:
@@ -76,7 +76,7 @@ class Managers:
                 owner = self._owner(leaf.path)
                 if protection.covers(leaf.path):
                     conflicts.append(_conflict(leaf, owner, accepted, protected=True))
-                elif owner and owner.by not in (edit.manager, ANONYMOUS) and not if_match_current:
+                elif owner and owner.by not in (edit.manager, ANONYMOUS) and not looked:
                     conflicts.append(_conflict(leaf, owner, accepted, protected=False))
         if conflicts:
             raise _refusal(conflicts)
