@@ -15,7 +15,7 @@ from lmxd.daemon.control_outlook import Outlook, Outlooks
 from lmxd.daemon.control_words import change_lines, shadow_lines, shadow_warnings, unsettled
 from lmxd.desired.document import DesiredFile
 from lmxd.desired.drafts import Draft, etag_of
-from lmxd.desired.read import plain
+from lmxd.desired.read import parsed
 from lmxd.http.ports import Effect, Settled
 from reconciler.knowledge import subjects_of
 from reconciler.loop.driver import Loop
@@ -53,7 +53,7 @@ class ControlEdits:
 
     def read_yaml(self, raw: bytes) -> object:
         """YAML as plain values; raises DocumentError. Blocks."""
-        return plain(raw)
+        return parsed(raw).data
 
     async def change(self, edit: Edit, *, dry_run: bool, plan_id: str | None) -> Effect:
         """Carry out a change of the document; see the port."""

@@ -130,7 +130,7 @@ class ControlLeases:
             )
         patch = edit.body.patch if isinstance(edit.body, MergePatch) else {}
         wanted = changes(accepted.data, merged(accepted.data, patch))
-        self._managers.check(edit, wanted, accepted, if_match_current=bool(current))
+        self._managers.check(edit, wanted, accepted)
         return accepted
 
 

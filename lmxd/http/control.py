@@ -95,7 +95,7 @@ async def effective(request: Request) -> HTTPResponse:
 async def schema(request: Request) -> HTTPResponse:
     """`GET /schema`: the JSON Schema of the document."""
     query(request)
-    return json_answer(deps_of(request).control.schema())
+    return json_answer(await deps_of(request).control.schema())
 
 
 _BASE = "/lmxd/v1"

@@ -113,7 +113,7 @@ class Control(Protocol):
         people.
         """
 
-    def schema(self) -> dict[str, object]:
+    async def schema(self) -> dict[str, object]:
         """The JSON Schema of the document."""
 
 

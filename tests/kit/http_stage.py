@@ -80,7 +80,7 @@ class FakeControl:
         self.asked_at = at
         return {"epoch": 12, "generation": 7, "actions": [], "text": "nothing to do\n"}
 
-    def schema(self) -> dict[str, object]:
+    async def schema(self) -> dict[str, object]:
         return {"title": "lmxd desired state"}
 
 
