@@ -1,8 +1,8 @@
 """What the reconciler remembers over a restart, in the state folder: the port `Journal`.
 
 state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
-load times, failures.json what failed and when it may be tried again, events.json up to which
-number events may have been told. A file that cannot be
+load times, failures.json what failed and when it may be tried again, drift.json what changed
+outside lmxd, events.json up to which number events may have been told. A file that cannot be
 understood is set aside by the state folder and its memory starts anew.
 """
 
@@ -18,6 +18,7 @@ import msgspec
 from lmxd.statefolder import StateFolder
 from reconciler.backoff import Record
 from reconciler.budget import Ledger, Measurement
+from reconciler.drift import Drifts
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ class Journal:
         self._ledger = Ledger(_or(measured, dict[str, tuple[Measurement, ...]], {}))
         records = (folder.read("failures") or {}).get("records")
         self._failures = _or(records, dict[str, Record], {})
+        drifts = (folder.read("drift") or {}).get("drifts")
+        self._drifts = _or(drifts, Drifts, Drifts())
         self._events = _or((folder.read("events") or {}).get("reserved"), int, 0)
 
     def epoch(self) -> tuple[int, str]:
@@ -57,6 +60,10 @@ class Journal:
         """Persist that numbers up to this one may be given out; raises OSError."""
         await self._write("events", {"reserved": upto})
 
+    def drifts(self) -> Drifts:
+        """What changed outside lmxd, and which files were right."""
+        return self._drifts
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
         body = {"stateId": self.state_id, "epoch": epoch, "fingerprint": fingerprint}
@@ -69,6 +76,10 @@ class Journal:
     async def save_failures(self, failures: Mapping[str, Record]) -> None:
         """Persist the failure records."""
         await self._write("failures", {"records": msgspec.to_builtins(dict(failures))})
+
+    async def save_drifts(self, drifts: Drifts) -> None:
+        """Persist what changed outside."""
+        await self._write("drift", {"drifts": msgspec.to_builtins(drifts)})
 
     async def _write(self, name: str, body: dict[str, Any]) -> None:
         await asyncio.to_thread(self._folder.write, name, body)

@@ -175,11 +175,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action of a plan, the actions it waits for, and the memory accounted after it."""
+    """One action of a plan, the actions it waits for, and the memory accounted after it.
+
+    `repairs`: it puts right what changed outside lmxd.
+    """
 
     action: Action
     after: tuple[str, ...] = ()
     memory_after: int = 0
+    repairs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

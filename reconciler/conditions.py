@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from reconciler import drift
 from reconciler.actions import Verdict
 from reconciler.backoff import Record
 from reconciler.knowledge import download_subject
@@ -73,9 +74,17 @@ def of_model(model: EffectiveModel, picture: Picture, failure: Record | None) ->
     yield "Reconciling", *_reconciling(model, picture, failure)
     yield "Stalled", *_stalled(verdict, failure)
     yield "Degraded", *_degraded(model, picture, verdict)
-    yield "Drifted", "Unknown", "NotObserved", "drift is not looked for in this version"
+    yield "Drifted", *_drifted(model, picture)
     yield "Supported", *supported(model.unsupported)
     yield "UpdateAvailable", "Unknown", "NotChecked", "updates are not looked for in this version"
+
+
+def _drifted(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, str]:
+    drifts, policy = picture.known.drifts.get(model.key, ()), picture.effective.upkeep.drift
+    if not drifts:
+        return "False", "InStep", "nothing was changed outside lmxd"
+    message = "; ".join(drift.words(each, policy) for each in drifts)
+    return "False" if policy == "adopt" else "True", drifts[0].reason, message
 
 
 def supported(missing: tuple[str, ...]) -> tuple[Truth, str, str]:
@@ -123,6 +132,9 @@ def _downloaded(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, st
         return "False", record.reason, record.message
     if model.state is ModelState.ABSENT:
         return "False", "Absent", "state is absent"
+    left = drift.left(picture.effective, picture.known.drifts.get(model.key, ()))
+    if any(each.path == drift.FILES for each in left):
+        return "False", drift.FILES_CHANGED, "what was taken away stays away"
     match disk.phase:
         case DiskPhase.COMPLETE:
             return "False", "UnverifiedFiles", "the files are there and not verified yet"
@@ -167,7 +179,7 @@ def _ready(
         return "False", "OutsideWindow", f"state is {model.state}{when}"
     if picture.current(model.key) is not None:
         return "True", "Serving", "it answers"
-    if verdict.reason in ("Suspended", "UnsupportedField"):
+    if verdict.reason in ("Suspended", "UnsupportedField", *drift.REASONS):
         return "False", verdict.reason, verdict.message
     if not verdict.wanted:
         _, reason, message = _wanted(model)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from reconciler.conditions import Finding, Truth, instant, supported, truth
+from reconciler.drift import REASONS
 from reconciler.picture import Picture
 from reconciler.state import EffectiveModel
 from schemas.quantities import format_bytes, format_duration
@@ -131,7 +132,7 @@ def _converged(picture: Picture) -> tuple[Truth, str, str]:
 def _exception(model: EffectiveModel, picture: Picture) -> str | None:
     verdict = picture.plan.verdicts[model.key]
     failure = picture.failure(model)
-    if verdict.reason in ("Suspended", "UnsupportedField", "ProbePending"):
+    if verdict.reason in ("Suspended", "UnsupportedField", "ProbePending", *REASONS):
         return verdict.reason
     if failure is not None:
         return failure.reason

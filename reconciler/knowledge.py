@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record, failure_key
 from reconciler.budget import Ledger, context_of
+from reconciler.drift import Drift
 from reconciler.limits import DiskLimits
 from reconciler.state import (
     ArtifactRef,
@@ -31,6 +32,7 @@ class Knowledge:
     the budget. fresh: all measurements there are; loads reserve by them. credentials: fingerprint
     of what the hub is asked with. software: what loads models; another one may succeed where this
     failed. published: the routes that hold now. serial: number of the next instance.
+    drifts: what changed outside lmxd.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -40,6 +42,7 @@ class Knowledge:
     software: str = ""
     published: Routes = field(default_factory=Routes)
     serial: int = 1
+    drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
 
 
 def download_subject(artifact: ArtifactRef) -> str:

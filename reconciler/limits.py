@@ -1,4 +1,7 @@
-"""Bounds that the document sets for the whole daemon: requests, memory and disk. Pure records."""
+"""What the document sets for the whole daemon: bounds on requests, memory and disk, and its upkeep.
+
+Pure records.
+"""
 
 from __future__ import annotations
 
@@ -29,3 +32,10 @@ class DiskLimits:
 
     own: int | None = None
     free: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """`reconcile`: what becomes of what changed outside lmxd, and of what the document dropped."""
+
+    drift: str = "enforce"

@@ -12,8 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from reconciler import budget, transfers, verdicts
-from reconciler.actions import Action, Drain, Load, Plan, Promote, Publish, Step, Unload
+from reconciler import budget, drift, transfers, verdicts
+from reconciler.actions import (
+    Action,
+    Download,
+    Drain,
+    Load,
+    Plan,
+    Promote,
+    Publish,
+    Step,
+    Unload,
+    Verify,
+)
 from reconciler.knowledge import Knowledge
 from reconciler.lane import Lane, Wish
 from reconciler.routes import holds
@@ -37,6 +48,8 @@ def plan(
     files = list(transfers.steps(cases, effective.disk, observed, known, running))
     moved, later = _publish(effective, known, held, lane.steps)
     steps = _with_memory([*files, *moved, *lane.steps, *later], now)
+    if known.drifts:
+        steps = [replace(s, repairs=_repairs(s.action, effective, known)) for s in steps]
     cancels = (*transfers.stale(cases, running), *lane.cancels)
     path = [now, *(step.memory_after for step in steps)]
     spare = _spare(cases, steps, max(path), total)
@@ -120,6 +133,17 @@ def _with_memory(steps: Sequence[Step], now: int) -> list[Step]:
                 now -= size
         result.append(replace(step, memory_after=now))
     return result
+
+
+def _repairs(action: Action, effective: Effective, known: Knowledge) -> bool:
+    """Whether the action puts right what changed outside lmxd."""
+    if isinstance(action, Load):
+        drifts = known.drifts.get(action.model, ())
+        return any(each.path == drift.LOADED for each in drifts)
+    if isinstance(action, Download | Verify):
+        users = (m.key for m in effective.models if m.artifact == action.artifact)
+        return any(d.path == drift.FILES for key in users for d in known.drifts.get(key, ()))
+    return False
 
 
 def _spare(cases: Sequence[Case], steps: Sequence[Step], peak: int, total: int | None) -> bool:

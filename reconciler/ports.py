@@ -12,6 +12,7 @@ from typing import Protocol
 from reconciler.actions import Delete, Download, Drain, Load, Promote, Unload, Verify
 from reconciler.backoff import Record
 from reconciler.budget import Ledger
+from reconciler.drift import Drifts
 from reconciler.state import (
     ArtifactRef,
     ConfigView,
@@ -122,6 +123,9 @@ class Journal(Protocol):
     def failures(self) -> Mapping[str, Record]:
         """Failure records by subject."""
 
+    def drifts(self) -> Drifts:
+        """What changed outside lmxd, and which files were right."""
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
 
@@ -130,6 +134,9 @@ class Journal(Protocol):
 
     async def save_failures(self, failures: Mapping[str, Record]) -> None:
         """Persist the failure records."""
+
+    async def save_drifts(self, drifts: Drifts) -> None:
+        """Persist what changed outside."""
 
 
 class Events(Protocol):

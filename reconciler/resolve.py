@@ -15,7 +15,7 @@ from datetime import datetime
 
 from reconciler.hours import RESTING, by_the_clock
 from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
-from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
 from reconciler.overlay import (
     SERVED,
     Coming,
@@ -139,6 +139,7 @@ def of_document(
             request_s=document.limits.request,
             body=document.limits.body,
         ),
+        upkeep=Upkeep(drift=document.reconcile.drift),
         suspended=document.suspend,
         unsupported=of_document,
         windows=windows,

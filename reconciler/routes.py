@@ -8,10 +8,11 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.actions import Plan, Verdict
 from reconciler.backoff import Record
+from reconciler.drift import FILES_CHANGED, UNLOADED_EXTERNALLY
 from reconciler.knowledge import Knowledge, standing
 from reconciler.state import (
     Effective,
@@ -52,7 +53,8 @@ def build(
         targets[model.key] = _target(_Sight(model, verdict, failure, answers))
     names = {name: (*keys, *plan.held.get(name, ())) for name, keys in effective.aliases.items()}
     for key in {key for keys in names.values() for key in keys} - targets.keys():
-        targets[key] = previous.targets[key]  # gone from the document, held until replaced
+        gone = previous.targets[key]  # from the document; it is held because it answers
+        targets[key] = replace(gone, live=Live.READY, revision=current[key].revision)
     return Routes(
         epoch=epoch,
         names=names,
@@ -158,6 +160,10 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.OUTSIDE_WINDOW, f"{model.key} is outside its hours: it is served from {when} on"
     if model.state in (ModelState.ABSENT, ModelState.DOWNLOADED):
         return Code.MODEL_NOT_LOADED, f"{model.key} is {model.state.value}, not loaded"
+    if verdict.reason == FILES_CHANGED or (
+        verdict.reason == UNLOADED_EXTERNALLY and model.state is ModelState.LOADED
+    ):
+        return Code.MODEL_NOT_LOADED, f"{model.key} is not loaded: {verdict.message}"
     if verdict.reason == "Suspended":
         return Code.SUSPENDED, f"{model.key} is not loaded, and {verdict.message}"
     if failure is not None and failure.retry_at is None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
-from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit
+from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -202,6 +202,7 @@ class Effective:
     downloads: int = 2
     loaded: int | None = None
     flow: FlowLimits = field(default_factory=FlowLimits)
+    upkeep: Upkeep = field(default_factory=Upkeep)
     suspended: bool = False
     unsupported: tuple[str, ...] = ()
     windows: tuple[str, ...] = field(default=(), compare=False, repr=False)
@@ -274,11 +275,14 @@ class InstancePhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExitReport:
-    """How a worker ended that nobody told to end."""
+    """How a worker ended that nobody told to end. `killed`: by a signal that other programs, or
+    people, send.
+    """
 
     reason: str
     message: str
     terminal: bool = False
+    killed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

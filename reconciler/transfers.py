@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler import drift
 from reconciler.actions import Action, Cancel, Delete, Download, Step, Verify
 from reconciler.backoff import blocks
 from reconciler.knowledge import Knowledge, delete_subject, download_key, download_subject
@@ -40,13 +41,18 @@ def steps(
         wanting = [case for case in users if case.model.state is not ModelState.ABSENT]
         if wanting:
             arriving = any(not isinstance(action, Delete) for action in under_way)
-            free = any(not case.model.suspended for case in wanting)
+            free = any(not case.model.suspended and not _left(case) for case in wanting)
             action = _fetch(artifact, users, limits, observed, known) if free else None
             action = None if arriving else action
         else:
             action = _removal(artifact, users, kept, observed, known)
         if action is not None and action.key not in running:
             yield Step(action, tuple(other.key for other in under_way))
+
+
+def _left(case: Case) -> bool:
+    """Whether its files were taken away and stay away."""
+    return any(each.path == drift.FILES for each in case.left)
 
 
 def stale(cases: Sequence[Case], running: Mapping[str, Action]) -> Iterator[Cancel]:

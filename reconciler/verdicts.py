@@ -7,14 +7,15 @@ instance of a model whose new files are not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler import budget
+from reconciler import budget, drift
 from reconciler.actions import InstanceSpec, Need, Verdict
 from reconciler.admission import Admission, Candidate, Kept, Room, select
 from reconciler.backoff import Record, blocks
 from reconciler.budget import Ledger
+from reconciler.drift import Drift
 from reconciler.knowledge import Knowledge, spec_of, standing
 from reconciler.state import (
     DiskState,
@@ -49,6 +50,7 @@ class Case:
     load_s: float | None
     reserve: int
     lasting: bool
+    left: tuple[Drift, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class _Facts:
     wanted: bool
     missing: str | None
     need: Need
+    left: tuple[Drift, ...]
+    away: Drift | None
 
     @property
     def hopeless(self) -> bool:
@@ -126,16 +130,26 @@ def _facts(
     ahead = model.spare is Spare.PREWARM
     raised = model.state is ModelState.LOADED or model.demanded or ahead
     missing = _unsupported(model)
+    left = drift.left(effective, known.drifts.get(model.key, ()))
+    away = _away(left, instances)
     return _Facts(
         model=model,
         disk=disk,
         spec=spec,
         instances=instances,
         failure=standing(model, spec, total, effective.disk, known),
-        wanted=raised and not model.suspended and missing is None,
+        wanted=raised and not model.suspended and missing is None and away is None,
         missing=missing,
         need=_need(model, disk, spec, instances, known.ledger),
+        left=left,
+        away=away if raised else None,
     )
+
+
+def _away(left: Iterable[Drift], instances: Sequence[InstanceView]) -> Drift | None:
+    """What was taken away and stays away, and keeps the model from being loaded."""
+    held = _staying(instances)
+    return next((d for d in left if d.path == drift.LOADED or not held), None)
 
 
 def _need(
@@ -225,6 +239,7 @@ def _case(
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
         reserve=reserve,
         lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
+        left=facts.left,
     )
 
 
@@ -235,8 +250,8 @@ def _key(record: Record | None) -> str:
 def _reason(
     facts: _Facts, effective: Effective, observed: Observed, admission: Admission | None
 ) -> tuple[str, str, bool | None]:
-    """Reason, message and admission, in this order: unsupported, suspended, unwanted, failed for
-    good, admitted or not, not known yet.
+    """Reason, message and admission, in this order: unsupported, suspended, taken away, unwanted,
+    failed for good, admitted or not, not known yet.
     """
     model = facts.model
     if facts.missing is not None:
@@ -244,6 +259,8 @@ def _reason(
     if model.suspended or effective.suspended:
         whole = "the whole document" if effective.suspended else "the model"
         return "Suspended", f"{whole} is suspended: nothing is changed", None
+    if facts.away is not None:
+        return facts.away.reason, drift.words(facts.away, effective.upkeep.drift), None
     if not facts.wanted:
         idle = model.state is ModelState.ON_DEMAND
         return "NotWanted", "no request wants it now" if idle else f"state is {model.state}", None

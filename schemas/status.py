@@ -157,22 +157,23 @@ class FailureStatus(_Status, frozen=True):
 
 
 class DriftStatus(_Status, frozen=True):
-    """Something that changed outside lmxd."""
+    """Something that changed outside lmxd: `path` is `memory.loaded` or `disk.files`."""
 
     path: str
     expected: str
     found: str
+    since: str
 
 
 class NextStatus(_Status, frozen=True):
     """When the clock gives a model another state, and the window that does it by opening or
-    closing. `local` is the same instant as people there say it.
+    closing; None: the end of the lease does. `local` is the instant as people there say it.
     """
 
     at: str
     local: str
     to: str
-    window: str
+    window: str | None
 
 
 class ScheduleStatus(_Status, frozen=True):

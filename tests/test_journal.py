@@ -9,6 +9,8 @@ from lmxd.journal import Journal
 from lmxd.statefolder import StateFolder
 from reconciler.backoff import Record
 from reconciler.budget import Ledger, Measurement
+from reconciler.drift import Drift, Drifts
+from reconciler.state import ModelKey
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -21,18 +23,23 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
     record = Record("k", "NotFound", "no such repository", 2, None, (AT,))
     waiting = Record("k2", "HubUnreachable", "500", 1, AT, (AT,))
     ledger = Ledger({"hash": (Measurement(123, 4.5), Measurement(125, 4.0))})
+    drift = Drift("FilesChanged", "disk.files", "verified files", "no files", AT, "entry")
+    drifts = Drifts({ModelKey("a"): (drift,)}, {"hf:org/a": "r1"})
     with folder(tmp_path) as state:
         first = Journal(state)
+        assert first.drifts() == Drifts()
         assert first.epoch() == (0, "")
         await first.save_epoch(7, "print")
         await first.save_ledger(ledger)
         await first.save_failures({"load:a": record, "download:b": waiting})
+        await first.save_drifts(drifts)
     with folder(tmp_path) as state:
         again = Journal(state)
         assert again.state_id == first.state_id
         assert again.epoch() == (7, "print")
         assert again.ledger() == ledger
         assert again.failures() == {"load:a": record, "download:b": waiting}
+        assert again.drifts() == drifts
 
 
 async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:

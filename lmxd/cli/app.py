@@ -18,6 +18,7 @@ from lmxd.cli import (
     apply,
     diff,
     edit,
+    events,
     get,
     history,
     init,
@@ -30,9 +31,11 @@ from lmxd.cli import (
     setting,
     status,
     suspension,
+    timeline,
     validate,
     wait,
 )
+from lmxd.cli import explain as explain_
 from lmxd.cli.messages import complain, explain
 from schemas.errors import LmxdError
 
@@ -63,6 +66,7 @@ for verb in (
     serve.serve,
     validate.validate,
     plan.plan,
+    timeline.timeline,
     diff.diff,
     apply.apply,
     patch.patch,
@@ -70,6 +74,8 @@ for verb in (
     get.get,
     status.status,
     wait.wait,
+    events.events,
+    explain_.explain,
     history.history,
     history.rollback,
     suspension.suspend,

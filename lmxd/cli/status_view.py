@@ -13,9 +13,9 @@ from lmxd.cli.messages import note
 from lmxd.cli.output import columns, rows
 from lmxd.cli.progress import display, movement
 from schemas.quantities import format_bytes
-from schemas.status import Condition, DaemonStatus, ModelStatus
+from schemas.status import Condition, DaemonStatus, ModelStatus, TurnStatus
 
-__all__ = ["follow", "message_of", "print_all", "print_model"]
+__all__ = ["follow", "message_of", "print_all", "print_model", "troubles", "turning"]
 
 LOOK_S = 0.5
 """Pause between two looks."""
@@ -55,7 +55,24 @@ def print_all(found: DaemonStatus) -> None:
     """The daemon in a line, what is wrong with it, and a table of its models."""
     lines = [_cells(model) for model in found.models]
     table = [columns(COLUMNS, lines)] if lines else ["no models are wanted"]
-    rows(_heading(found), *_troubles(found), "", *table)
+    bad = (f"{each.type}={each.status}: {each.message}" for each in troubles(found))
+    rows(_heading(found), *_clock(found), *bad, "", *table)
+
+
+def _clock(found: DaemonStatus) -> Iterator[str]:
+    """Open windows, leases and what comes next, where there are any."""
+    if found.windows:
+        yield f"windows: {', '.join(found.windows)}"
+    if found.leases:
+        yield f"leases: {found.leases}"
+    if found.next is not None:
+        yield f"next: {found.next.local}: {turning(found.next)}"
+
+
+def turning(turn: TurnStatus) -> str:
+    """Which windows open and close, in words."""
+    verbs = (("opens", turn.opens), ("closes", turn.closes))
+    return ", ".join(f"{name} {verb}" for verb, names in verbs for name in names)
 
 
 def _heading(found: DaemonStatus) -> str:
@@ -69,12 +86,12 @@ def _heading(found: DaemonStatus) -> str:
     )
 
 
-def _troubles(found: DaemonStatus) -> Iterator[str]:
-    """Conditions of the daemon that somebody should know of."""
+def troubles(found: DaemonStatus) -> Iterator[Condition]:
+    """Conditions of the daemon that somebody should know of: held edits, pressure, clocks."""
     for condition in found.conditions:
         bad = "True" if condition.type in GOOD_WHEN_FALSE else "False"
         if condition.status == bad and condition.type not in ("Converged", "ApiWritable"):
-            yield f"{condition.type}={condition.status}: {condition.message}"
+            yield condition
 
 
 def _cells(model: ModelStatus) -> tuple[str, ...]:
@@ -121,6 +138,7 @@ def print_model(model: ModelStatus) -> None:
         ("path", model.disk.path or "-"),
         ("memory", _memory(model)),
         ("names", names),
+        ("next", _next(model)),
         ("requests", f"{model.serving.in_flight} running, {model.serving.queued} waiting"),
         ("message", message_of(model) or "-"),
     )
@@ -130,6 +148,14 @@ def print_model(model: ModelStatus) -> None:
         "",
         columns(("CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"), map(_row, model.conditions)),
     )
+
+
+def _next(model: ModelStatus) -> str:
+    """What the clock does with it."""
+    if model.schedule is UNSET or model.schedule.next is None:
+        return "-"
+    turn = model.schedule.next
+    return f"{turn.local}: {turn.to} ({turn.window or 'the lease ends'})"
 
 
 def _row(condition: Condition) -> tuple[str, ...]:

@@ -92,7 +92,10 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     pool = Pool(supervisor, poke, clock.monotonic)
     gate = Gate(pool, poke, clock.monotonic)
     remembered = Remembered(
-        *journal.epoch(), ledger=journal.ledger(), failures=dict(journal.failures())
+        *journal.epoch(),
+        ledger=journal.ledger(),
+        failures=dict(journal.failures()),
+        drifts=journal.drifts(),
     )
     events = _events(journal, clock, poke)
     path = settings.document or Path.cwd() / DOCUMENT_NAME
@@ -224,6 +227,19 @@ async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.documents.run(parts.loop), name="documents")
         group.create_task(_sweep(parts), name="sweep")
+        group.create_task(_remember_outcomes(parts), name="outcomes")
+
+
+async def _remember_outcomes(parts: _Parts) -> None:
+    """The history says of each generation whether there came to be nothing left to do for it."""
+    reached = 0
+    while True:
+        picture = (await parts.loop.following()).picture
+        accepted = picture.config.accepted
+        done = picture.plan.empty and picture.plan.budget is not None
+        if done and accepted is not None and accepted.generation > reached:
+            reached = accepted.generation
+            await parts.document.converged(reached)
 
 
 async def _sweep(parts: _Parts) -> None:

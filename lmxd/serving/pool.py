@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from lmxd.serving.claims import Claim, Holder
 from lmxd.serving.instance import Instance
 from lmxd.supervisor.supervisor import Supervisor
 from reconciler.actions import Drain, Load, Promote, Unload
+from reconciler.drift import UNLOADED_EXTERNALLY
 from reconciler.state import InstancePhase, InstanceUid, InstanceView, ModelKey
 from schemas.errors import Code
 from schemas.inference import Request
@@ -244,19 +246,21 @@ class Pool:
         if instance.phase in (InstancePhase.DRAINING, InstancePhase.DRAINED):  # 2
             self._instances.pop(instance.uid, None)
         elif instance.phase in (InstancePhase.READY, InstancePhase.CURRENT):  # 3
-            self._die(instance)
+            self._die(instance, idle=not holders)
         for holder in reversed(holders):  # the oldest last: it is then the first in line again
             holder.orphaned(f"the worker of {instance.key} died")
         self._moved()
         self._changed()
 
-    def _die(self, instance: Instance) -> None:
+    def _die(self, instance: Instance, *, idle: bool) -> None:
         report = instance.worker.ended.result() if instance.worker else None
         if self._current.get(instance.key) is instance:
             del self._current[instance.key]
         if report is None:  # ended with the whole supervisor
             self._instances.pop(instance.uid, None)
             return
+        if report.killed and idle:  # under a request, a lack of memory is more likely
+            report = replace(report, reason=UNLOADED_EXTERNALLY)
         instance.phase = InstancePhase.DEAD
         instance.exit = report
         log.warning(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lmxd.supervisor.watch import Hang
 from reconciler.state import ExitReport
@@ -17,6 +17,9 @@ from schemas.frames import (
 )
 
 __all__ = ["Ending", "report"]
+
+KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+"""Signals that come from outside: of people, of other programs, of a kernel that lacks memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ def report(who: str, ending: Ending) -> ExitReport | None:
         return None
     if ending.code == EXIT_LOAD_FAILED:
         return _report("LoadFailed", f"{who} could not load and did not say why", ending)
-    return _report("WorkerCrashed", f"{who} {_manner(ending)}", ending)  # 5
+    crashed = _report("WorkerCrashed", f"{who} {_manner(ending)}", ending)  # 5
+    return replace(crashed, killed=ending.broken is None and -ending.code in KILLS)
 
 
 def _manner(ending: Ending) -> str:

@@ -29,6 +29,7 @@ from reconciler.backoff import blocks, failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
+from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
@@ -131,17 +132,21 @@ class Core:
         self._routes = Routes()
         self._status: DaemonStatus | None = None
         self._stepped: ClockStep | None = None
+        self._calendar = Calendar(host)
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         memory = self._memory
         effective = self._enter(seen.config, seen.observed)
+        ahead, skipped = self._calendar.look(
+            seen.config.accepted, self._document[2], seen.observed.at
+        )
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
         for model in effective.models:
             if model.key in seen.retry:
-                memory.pardon(subjects_of(model))
+                memory.pardon(model)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -155,6 +160,7 @@ class Core:
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running), stepped=self._stepped,
+            schedules=ahead,
         )  # fmt: skip
         before, self._status = self._status, report(picture, self._status, self._about)
         return Decision(
@@ -167,7 +173,7 @@ class Core:
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
-            events=happened(before, self._status, replace(met, started=start)),
+            events=happened(before, self._status, replace(met, started=start, skipped=skipped)),
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
@@ -222,6 +228,8 @@ class Core:
         dead = [i for i in instances if i.phase is InstancePhase.DEAD]
         died = tuple(i for i in dead if memory.died(i, effective, total, at))
         memory.measure(instances, effective, total, at)
+        removed = {a.artifact.source for a in self._running.values() if isinstance(a, Delete)}
+        memory.notice(effective, seen.observed, dead, removed)
         return dead, Met(
             outcomes=ended,
             died=died,
@@ -239,6 +247,7 @@ class Core:
             software=memory.software,
             published=self._routes,
             serial=memory.serial,
+            drifts=memory.kept.drifts.found,
         )
 
     def _plan(

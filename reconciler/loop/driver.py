@@ -168,6 +168,8 @@ class Loop:
             await journal.save_ledger(now.ledger)
         if now.failures is not before.failures:
             await journal.save_failures(now.failures)
+        if now.drifts is not before.drifts:
+            await journal.save_drifts(now.drifts)
         self._saved = now
 
     def _act(self, decision: Decision, group: asyncio.TaskGroup) -> None:

@@ -5,15 +5,30 @@ Plain state with one owner, `core`. Everything that must survive a restart is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from reconciler.actions import Action, Download, Failure, Load, Outcome, Verify
 from reconciler.backoff import Record, failed
 from reconciler.budget import Ledger, Measurement
-from reconciler.knowledge import download_key, download_subject, load_key, load_subject
-from reconciler.state import Effective, InstancePhase, InstanceUid, InstanceView, ModelKey
+from reconciler.drift import UNLOADED_EXTERNALLY, Drifts, noticed, pardoned
+from reconciler.knowledge import (
+    download_key,
+    download_subject,
+    load_key,
+    load_subject,
+    subjects_of,
+)
+from reconciler.state import (
+    Effective,
+    EffectiveModel,
+    InstancePhase,
+    InstanceUid,
+    InstanceView,
+    ModelKey,
+    Observed,
+)
 
 HEALTHY = timedelta(minutes=10)
 """An instance that answered this long forgives the crashes before it."""
@@ -27,6 +42,7 @@ class Remembered:
     fingerprint: str = ""
     ledger: Ledger = field(default_factory=Ledger)
     failures: dict[str, Record] = field(default_factory=dict)
+    drifts: Drifts = field(default_factory=Drifts)
 
 
 @dataclass(slots=True)
@@ -97,6 +113,8 @@ class Memory:
             return False
         self._reported.add(instance.uid)
         exit_ = instance.exit
+        if exit_.reason == UNLOADED_EXTERNALLY and effective.upkeep.drift != "enforce":
+            return True  # no failure: it stays away because somebody took it away
         failure = Failure(exit_.reason, exit_.message, exit_.terminal)
         key = self._load_key(instance.spec_hash, instance.key, effective, total)
         self._fail(load_subject(instance.key), key, failure, at, brake=True)
@@ -130,10 +148,25 @@ class Memory:
             failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
             self.kept = replace(self.kept, failures=failures)
 
-    def pardon(self, subjects: Iterable[str]) -> None:
-        """Somebody wants it tried again: what failed under these subjects never happened."""
-        for subject in subjects:
+    def notice(
+        self,
+        effective: Effective,
+        observed: Observed,
+        died: Iterable[InstanceView],
+        removed: Collection[str],
+    ) -> None:
+        """Note what changed outside lmxd. `removed`: sources whose files lmxd takes away."""
+        drifts = noticed(self.kept.drifts, effective, observed, died, removed)
+        if drifts is not self.kept.drifts:
+            self.kept = replace(self.kept, drifts=drifts)
+
+    def pardon(self, model: EffectiveModel) -> None:
+        """Somebody wants it tried again: what failed never happened, what was taken away comes
+        back.
+        """
+        for subject in subjects_of(model):
             self._clear(subject)
+        self.kept = replace(self.kept, drifts=pardoned(self.kept.drifts, {model.key}))
 
     def _forgive(self, instance: InstanceView, effective: Effective, total: int | None) -> None:
         """Forget the crashes of what runs; those of what should replace it stand."""

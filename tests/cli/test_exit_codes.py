@@ -15,13 +15,16 @@ import pytest
 
 from lmxd.cli.app import USAGE, execute
 
-VERBS = ("init", "serve", "validate", "plan", "status", "get", "wait", "run")
+VERBS = ("init", "serve", "validate", "plan", "status", "get", "wait", "events", "explain", "run")
 CLIENTS = (
     ["status"],
     ["status", "tiny"],
     ["get"],
     ["get", "models"],
     ["plan"],
+    ["events"],
+    ["events", "--follow"],
+    ["explain"],
     ["run", "tiny", "hello"],
     ["wait", "model/tiny", "--timeout", "0s"],
 )

@@ -65,8 +65,9 @@ async def test_a_generation_that_is_not_kept_is_not_found(desk: Desk) -> None:
 
 
 async def test_a_plan_that_became_empty_is_remembered(desk: Desk) -> None:
-    await desk.file.converged(3)
     await desk.file.converged(2)
+    assert [each.outcome for each in await desk.file.history(1)] == ["current"]
+    await desk.file.converged(3)
     await desk.restarted()
     assert [each.outcome for each in await desk.file.history()] == [
         "converged",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.actions import Load
+from reconciler.drift import UNLOADED_EXTERNALLY
 from reconciler.state import ExitReport, InstancePhase, InstanceUid, InstanceView, ModelKey
 
 LIVE = (InstancePhase.READY, InstancePhase.CURRENT)
@@ -24,7 +25,7 @@ class Resident:
     phase: InstancePhase = InstancePhase.LOADING
     measured: int | None = None
     in_flight: int = 0
-    drain_until: datetime | None = None
+    drain_until: float | None = None
     exit: ExitReport | None = None
 
 
@@ -60,7 +61,7 @@ class Pool:
         resident.phase = InstancePhase.CURRENT
         self.current[key] = uid
 
-    def drain(self, uid: InstanceUid, until: datetime | None) -> None:
+    def drain(self, uid: InstanceUid, until: float | None) -> None:
         """No more claims."""
         resident = self.residents.get(uid)
         if resident is not None and resident.phase in LIVE:
@@ -98,15 +99,17 @@ class Pool:
             self._clear(uid)
             del self.residents[uid]
 
-    def die(self, uid: InstanceUid) -> bool:
-        """A worker dies; False when a load or an unload has to deal with it."""
+    def die(self, uid: InstanceUid, *, outside: bool = False) -> bool:
+        """A worker dies, or somebody ends it; False when a load or unload has to deal with it."""
         resident = self.residents[uid]
         if resident.phase in (InstancePhase.DRAINING, InstancePhase.DRAINED):
             del self.residents[uid]
         elif resident.phase in LIVE:
             self._clear(uid)
+            taken = outside and not resident.in_flight
             resident.phase, resident.in_flight = InstancePhase.DEAD, 0
-            resident.exit = ExitReport("WorkerCrashed", "its process was killed by signal 9")
+            reason = UNLOADED_EXTERNALLY if taken else "WorkerCrashed"
+            resident.exit = ExitReport(reason, "its process was killed by signal 9")
         return resident.phase not in (InstancePhase.LOADING, InstancePhase.STOPPING)
 
     def forget(self, uid: InstanceUid) -> None:

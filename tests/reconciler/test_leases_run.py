@@ -58,12 +58,12 @@ def test_an_instant_that_is_told_late_or_a_restart_changes_nothing() -> None:
     here.settle()
     assert here.serving() == {"night"}
     here.restart()
-    here.watch = Rules()  # numbers of instances begin anew
+    here.watch = Rules()
     here.settle()
     assert here.serving() == {"night"}
     here.sleep(5 * 3600)
     here.restart()
-    here.watch = Rules()  # numbers of instances begin anew
+    here.watch = Rules()
     here.settle()
     assert here.serving() == {"day"}
 

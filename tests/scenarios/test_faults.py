@@ -27,7 +27,7 @@ async def test_a_worker_killed_while_idle_comes_back(model, document: Path, tmp_
         before = await daemon.status()
         os.kill(min(workers(daemon)), signal.SIGKILL)  # of whichever model was loaded first
         died = await daemon.until_logged("instance died")
-        assert died["reason"] == "WorkerCrashed"
+        assert died["reason"] == "UnloadedExternally"
         lost = died["model"]
         (other,) = models.keys() - {lost}
         after = await daemon.until(

@@ -83,7 +83,6 @@ def test_defaults_count_for_every_model() -> None:
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "/limits/bandwidth": {"limits": {"bandwidth": "1MiB/s"}},
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
-    "/reconcile/drift": {"reconcile": {"drift": "warn"}},
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
     "/policy": {"policy": {"licenses": "any"}},
@@ -134,5 +133,5 @@ def test_supported_limits_are_not_named() -> None:
     limits = {"memory": "50%", "disk": "1TiB", "free_disk": "1GiB", "downloads": 1, "loaded": 2}
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
-    neutral = document(reconcile={"drift": "enforce", "prune_disk": False})
+    neutral = document(reconcile={"drift": "adopt", "prune_disk": False})
     assert unsupported(plain) == unsupported(neutral) == ((), {})

@@ -40,7 +40,7 @@ async def test_an_idle_death_is_reported_until_forgotten_and_pokes_the_loop(play
     view = play.view("m")
     assert view is not None
     assert view.exit is not None
-    assert view.exit.reason == "WorkerCrashed"
+    assert view.exit.reason == "UnloadedExternally", "nobody waited for it: somebody ended it"
     assert "killed by SIGKILL (out of memory?)" in view.exit.message
     assert play.pokes > pokes
     assert not play.pool.resident(ModelKey("m"))
@@ -76,6 +76,10 @@ async def test_what_was_read_fails_with_worker_died(play: Stage) -> None:
     await generation.accepted()
     await anext(generation)
     await kill(play, "m")
+    view = play.view("m")
+    assert view is not None
+    assert view.exit is not None
+    assert view.exit.reason == "WorkerCrashed", "a request ran: it may be its doing"
     (last,) = await events(generation)
     assert isinstance(last, Failed)
     assert (last.code, last.message, last.retryable) == (

@@ -36,6 +36,25 @@ def test_reason_and_sentence(ending: Ending, reason: str, words: str) -> None:
     assert not told.terminal
 
 
+@pytest.mark.parametrize(
+    ("ending", "killed"),
+    [
+        (Ending(-9), True),
+        (Ending(-15), True),
+        (Ending(-2), True),
+        (Ending(-11), False),
+        (Ending(9), False),
+        (Ending(-9, broken="bad frame"), False),
+        (Ending(-9, hang=HANG), False),
+        (Ending(-9, load_failed=LoadFailed("OutOfMemory", "needs 2")), False),
+    ],
+)
+def test_a_signal_from_outside_is_told_from_a_crash(ending: Ending, killed: bool) -> None:
+    told = report("worker 7 of m", ending)
+    assert told is not None
+    assert told.killed is killed
+
+
 @pytest.mark.parametrize("code", [0, -9, -15, 1])
 def test_an_end_the_daemon_wanted_is_no_failure(code: int) -> None:
     assert report("worker 7", Ending(code, told=True)) is None
