@@ -66,9 +66,9 @@ class Control:
 
     async def schema(self) -> dict[str, object]:
         """The JSON Schema of the document."""
-        if self._schema is None:
-            self._schema = await asyncio.to_thread(json_schema)  # 60 ms (measured)
-        return self._schema
+        found: dict[str, object] = self._schema or await asyncio.to_thread(json_schema)  # 60 ms
+        self._schema = found
+        return found
 
     async def _picture(self, at: datetime | None) -> Picture:
         picture = (await self._loop.fresh()).picture

@@ -18,7 +18,6 @@ from lmxd.desired.leases import Leases
 from lmxd.desired.managers import Managers
 from lmxd.desired.probation import Probation
 from lmxd.statefolder import StateFolder
-from reconciler.loop.driver import Loop
 from reconciler.ports import Clock
 from reconciler.state import ConfigView
 from schemas.events import Emit
@@ -64,24 +63,12 @@ class Documents:
         if accepted is not None:
             await self.leases.judge(accepted)
 
-    async def run(self, loop: Loop) -> None:
-        """Follow file, clock and loop until cancelled; never returns."""
+    async def run(self) -> None:
+        """Follow file and clock until cancelled; never returns."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.document.run(), name="document file")
             group.create_task(self.leases.run(), name="leases")
-            group.create_task(self._note_outcomes(loop), name="outcomes")
 
     async def close(self) -> None:
         """End what was begun: the daemon stops in good order."""
         await self.document.close()
-
-    async def _note_outcomes(self, loop: Loop) -> None:
-        """The history says of a generation that everything it wanted came to be."""
-        noted = 0
-        while True:
-            picture = (await loop.following()).picture
-            accepted = picture.config.accepted
-            arrived = picture.plan.empty and picture.plan.budget is not None
-            if accepted is not None and accepted.generation != noted and arrived:
-                noted = accepted.generation
-                await self.document.converged(noted)

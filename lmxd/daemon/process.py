@@ -225,7 +225,7 @@ async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
     """Whatever happens to the file from now on."""
     await started
     async with asyncio.TaskGroup() as group:
-        group.create_task(parts.documents.run(parts.loop), name="documents")
+        group.create_task(parts.documents.run(), name="documents")
         group.create_task(_sweep(parts), name="sweep")
         group.create_task(_remember_outcomes(parts), name="outcomes")
 
@@ -239,7 +239,7 @@ async def _remember_outcomes(parts: _Parts) -> None:
         done = picture.plan.empty and picture.plan.budget is not None
         if done and accepted is not None and accepted.generation > reached:
             reached = accepted.generation
-            await parts.document.converged(reached)
+            await parts.documents.document.converged(reached)
 
 
 async def _sweep(parts: _Parts) -> None:
