@@ -31,6 +31,7 @@ from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
+from reconciler.loop.pins import Pins
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.prewarm import NOTHING_KNOWN, loads
@@ -123,6 +124,7 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
+        self._pins = Pins(host)
         self._variants: tuple[EffectiveModel, ...] = ()
         self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
@@ -160,6 +162,7 @@ class Core:
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running), stepped=self._stepped,
+            overfull=self._pins.look(seen.config.accepted, effective, observed, known, total),
             schedules=ahead,
         )  # fmt: skip
         before, self._status = self._status, report(picture, self._status, self._about)
