@@ -30,7 +30,7 @@ class Control:
         self._document = document
         self._monotonic = monotonic
         self._was_valid = False
-        self._schema: dict[str, object] | None = None
+        self._schema: dict[str, object] = {}
 
     def stamp(self) -> Stamp:
         """Generation, epoch and ETag of this instant."""
@@ -66,9 +66,9 @@ class Control:
 
     async def schema(self) -> dict[str, object]:
         """The JSON Schema of the document."""
-        found: dict[str, object] = self._schema or await asyncio.to_thread(json_schema)  # 60 ms
-        self._schema = found
-        return found
+        if not self._schema:
+            self._schema = await asyncio.to_thread(json_schema)  # 60 ms (measured)
+        return self._schema
 
     async def _picture(self, at: datetime | None) -> Picture:
         picture = (await self._loop.fresh()).picture
