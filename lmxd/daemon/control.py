@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
 from lmxd.desired.document import DesiredFile
+from lmxd.desired.generate import json_schema
 from lmxd.http.ports import Stamp
 from reconciler import explain, preview
 from reconciler.loop.driver import Loop
@@ -28,6 +30,7 @@ class Control:
         self._document = document
         self._monotonic = monotonic
         self._was_valid = False
+        self._schema: dict[str, object] = {}
 
     def stamp(self) -> Stamp:
         """Generation, epoch and ETag of this instant."""
@@ -60,6 +63,12 @@ class Control:
     async def plan(self, at: datetime | None = None) -> dict[str, object]:
         """What the loop would do now, or if it were `at`, as JSON values."""
         return explain.data(await self._picture(at))
+
+    async def schema(self) -> dict[str, object]:
+        """The JSON Schema of the document."""
+        if not self._schema:
+            self._schema = await asyncio.to_thread(json_schema)  # 60 ms (measured)
+        return self._schema
 
     async def _picture(self, at: datetime | None) -> Picture:
         picture = (await self._loop.fresh()).picture

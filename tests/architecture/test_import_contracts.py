@@ -171,6 +171,12 @@ PLANTED = (
         "lmxd.daemon.control -> rich ",
     ),
     ("Tables, bars and command", "lmxd/settings.py", "import typer", "lmxd.settings -> typer "),
+    (
+        "Wire shapes of the control API",
+        "lmxd/serving/names.py",
+        "from schemas.wire.control import Changed",
+        "lmxd.serving.names -> schemas.wire.control ",
+    ),
     ("pydantic only", "lmxd/serving/pool.py", "import pydantic", "lmxd.serving.pool -> pydantic "),
     ("MLX only", "lmxd/worker/process.py", "import mlx.core", "lmxd.worker.process -> mlx "),
     ("MLX only", "lmxd/host/probe.py", "import mlx_lm", "lmxd.host.probe -> mlx_lm "),
