@@ -14,7 +14,7 @@ from typing import TypeVar
 from reconciler.actions import Delete, Failure, Unload, Verify
 from reconciler.state import DiskPhase, InstancePhase
 from tests.reconciler.world import GIB
-from tests.simulation.documents import KEYS, NAMES, SOURCES, edited
+from tests.simulation.documents import KEYS, NAMES, SOURCES, edited, lease
 from tests.simulation.oracles import Oracles
 from tests.simulation.scene import Scene
 from tests.simulation.world import DISK, Simulated
@@ -35,6 +35,7 @@ EVENTS = {
     "clock": 1,
     "edit": 9,
     "back": 1,
+    "lease": 2,
     "spoil": 2,
     "mend": 1,
     "request": 12,
@@ -44,6 +45,7 @@ EVENTS = {
     "well": 3,
     "lose": 2,
     "fill": 1,
+    "retry": 1,
     "crash": 2,
     "journal": 1,
     "probe": 1,
@@ -149,6 +151,15 @@ class History:
         self.document = self.scene.document
         self.world.edit(self.document)
 
+    def _lease(self, number: int) -> None:
+        """A bot lays something over the document for a while, or takes it back."""
+        number, how = divmod(number, 4)
+        if how == 0:
+            self.world.end_lease()
+        else:
+            lasts_s = _one_of((60.0, 600.0, 7200.0, 86400.0), how)
+            self.world.lend(lease(random.Random(number), self.document), lasts_s)
+
     def _spoil(self, number: int) -> None:
         reasons = ("InvalidYAML", "EmptyFile", "Truncated", "FileMissing")
         self.world.spoil(_one_of(reasons, number))
@@ -168,7 +179,7 @@ class History:
         residents = self.world.pool.residents.items()
         alive = [uid for uid, r in residents if r.phase is not InstancePhase.DEAD]
         if alive:
-            self.world.kill(_one_of(alive, number))
+            self.world.kill(_one_of(alive, number // 2), outside=number % 2 == 0)
 
     def _fault(self, number: int) -> None:
         """Of one source: its downloads, and its loads."""
@@ -196,6 +207,10 @@ class History:
             phase = DiskPhase.COMPLETE if how == 1 else DiskPhase.PARTIAL
             state = world.disk[artifact]
             world.disk[artifact] = replace(state, phase=phase, path=None, footprint=None)
+
+    def _retry(self, number: int) -> None:
+        """Somebody wants a model to be tried again."""
+        self.world.retry(_one_of(KEYS, number))
 
     def _fill(self, number: int) -> None:
         """Others fill the volume, or make room."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.simulation.history import Event, History, script
-from tests.simulation.rest import at_rest, rests_until_woken, same_as_fresh
+from tests.simulation.rest import as_foretold, at_rest, rests_until_woken, same_as_fresh
 from tests.simulation.scene import scene
 from tests.simulation.world import Simulated
 
@@ -42,6 +42,7 @@ class Replay:
             same_as_fresh(world, history.scene)
         else:
             rests_until_woken(world)
+            as_foretold(world)
         return world
 
 
