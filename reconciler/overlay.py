@@ -64,7 +64,7 @@ def hosts_of(document: DesiredState, host: str) -> tuple[str, ...]:
 
 def open_windows(document: DesiredState, at: datetime) -> tuple[str, ...]:
     """Names of the windows that are open, the one that wins last."""
-    return _in_order(
+    return in_order(
         document,
         (
             name
@@ -169,7 +169,7 @@ def setters(document: DesiredState, open_: Collection[str]) -> dict[str, str]:
     """By model, the open window that says what its state is."""
     return {
         key: name
-        for name in _in_order(document, open_)
+        for name in in_order(document, open_)
         for key in states_of(document.schedules[name])
     }
 
@@ -183,14 +183,15 @@ def states_of(schedule: Schedule) -> dict[str, str]:
 def _context(document: DesiredState, open_: Collection[str], key: str) -> int:
     """The context of a model while these windows are open."""
     context = document.resolved(key).context
-    for name in _in_order(document, open_):
+    for name in in_order(document, open_):
         changes = document.schedules[name].set.models.get(key)
         if changes is not None and changes.context is not None:
             context = changes.context
     return context
 
 
-def _in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
+def in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
+    """These windows, the one that wins last."""
     return tuple(sorted(names, key=lambda name: (document.schedules[name].priority, name)))
 
 

@@ -24,6 +24,7 @@ from reconciler.state import (
     ModelState,
     Observed,
 )
+from schemas.errors import Problem
 from schemas.status import ScheduleStatus
 
 
@@ -40,7 +41,8 @@ class Picture:
     """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
 
     `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
-    last jump of the wall clock since the start. `schedules`: what the calendar says of models.
+    last jump of the wall clock since the start. `overfull`: pinned models that at some time do not
+    fit together. `schedules`: what the calendar says of models.
     """
 
     epoch: int
@@ -52,6 +54,7 @@ class Picture:
     running: Mapping[str, Action]
     asked_at: datetime | None = None
     stepped: ClockStep | None = None
+    overfull: Problem | None = None
     schedules: Mapping[ModelKey, ScheduleStatus] = field(default_factory=dict)
 
     def current(self, key: ModelKey) -> InstanceView | None:

@@ -30,7 +30,7 @@ class Span:
     end: datetime
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def instant(day: date, seconds: int, zone: ZoneInfo) -> datetime:
     """The instant of a wall time, in UTC; `seconds` after midnight, at most a whole day.
 

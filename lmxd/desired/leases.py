@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from msgspec import Struct
 
 from lmxd.statefolder import StateFolder
 from reconciler.leases import leased
@@ -34,7 +35,7 @@ __all__ = ["LONGEST_S", "MOST", "Leases"]
 log = logging.getLogger(__name__)
 
 LONGEST_S = 400 * 86400.0
-MOST = 256
+MOST = 128
 """So many leases are kept: a bot that makes one a minute and lets none end is stopped there."""
 LOOK_S = 20.0
 """Longest sleep: a monotonic clock may stand still while a machine sleeps."""
@@ -62,10 +63,17 @@ class Leases:
         self._now = now
         self._emit = emit
         self._changed = changed
-        self._leases = _kept(folder)
+        self._told, self._leases = _kept(folder)
         self._accepted: Accepted | None = None
         self._lock = asyncio.Lock()
         self._poked = asyncio.Event()
+
+    @property
+    def told(self) -> int | None:
+        """The generation that these leases were last held against, over restarts; None: there are
+        none, or it is not known.
+        """
+        return self._told if self._leases else None
 
     def all(self) -> tuple[Lease, ...]:
         """Those that have not expired, in the order they were made; the last one wins."""
@@ -103,6 +111,7 @@ class Leases:
             newest = max(accepted, self._accepted or accepted, key=lambda each: each.generation)
             lease = self.proposed(patch, ttl_s, manager, newest)
             lease = replace(lease, id=_fresh({each.id for each in self._leases}))
+            self._told = newest.generation
             await self._keep((*self._leases, lease))
         paths = [pointer(path) for path in setting(patch)]
         what = f"{_named(lease)} holds for {format_duration(ttl_s)}"
@@ -175,16 +184,18 @@ class Leases:
         """Drop what was ended, what ran out and what does not fit the document, this one from now
         on. Called with the lock held.
         """
-        self._accepted = accepted or self._accepted
+        self._accepted = accepted = accepted or self._accepted
+        told, self._told = self._told, accepted.generation if accepted else self._told
         standing = self.all()
         expired = [lease for lease in self._leases if lease not in standing]
         left = tuple(lease for lease in standing if lease.id not in ended)
         void: tuple[tuple[Lease, DocumentError], ...] = ()
-        if self._accepted is not None and left:
-            void = leased(self._accepted, left, self._now()).void
+        if accepted is not None and left:
+            void = leased(accepted, left, self._now()).void
             left = tuple(lease for lease in left if lease not in [each for each, _ in void])
-        if left != self._leases:
-            self._hold(left)  # first: no pass of the loop shall see the document without this
+        news = left != self._leases or (left and told != self._told)
+        self._hold(left)  # first: no pass of the loop shall see the document without this
+        if news:
             await self._write()
         for lease in expired:
             self._tell(lease, "LeaseExpired", f"{_named(lease)} has run out")
@@ -211,7 +222,7 @@ class Leases:
 
     async def _keep(self, leases: tuple[Lease, ...]) -> None:
         """Write first, then hold; raises OSError, and then nothing has changed."""
-        body = {"leases": msgspec.to_builtins(leases)}
+        body = {"generation": self._told, "leases": msgspec.to_builtins(leases)}
         await asyncio.to_thread(self._folder.write, "leases", body)
         self._hold(leases)
 
@@ -230,14 +241,21 @@ class Leases:
             self._emit(Event("Normal", reason, subject, message, facts))
 
 
-def _kept(folder: StateFolder) -> tuple[Lease, ...]:
+class _Kept(Struct, frozen=True):
+    """What is in the state folder."""
+
+    generation: int | None = None
+    leases: tuple[Lease, ...] = ()
+
+
+def _kept(folder: StateFolder) -> tuple[int | None, tuple[Lease, ...]]:
     """What the state folder has; blocks."""
-    found = (folder.read("leases") or {}).get("leases", ())
     try:
-        return msgspec.convert(found, tuple[Lease, ...])
+        found = msgspec.convert(folder.read("leases") or {}, _Kept)
     except msgspec.ValidationError as error:
         log.warning("leases not readable", extra={"error": str(error)})
-        return ()
+        found = _Kept()
+    return found.generation, found.leases
 
 
 def _fresh(taken: set[str]) -> str:

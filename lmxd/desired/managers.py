@@ -56,8 +56,13 @@ class Managers:
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
-        self._records = _kept(folder)
+        self._told, self._records = _kept(folder)
         self._lock = asyncio.Lock()
+
+    @property
+    def told(self) -> int | None:
+        """The last generation it was told of, over restarts; None: never of any."""
+        return self._told
 
     def check(self, edit: Edit, changes: Iterable[Change], accepted: Accepted) -> None:
         """May this edit make these changes of the accepted document. Its ETags have been found
@@ -98,7 +103,7 @@ class Managers:
                 )
                 for leaf in leaves
             }
-            await self._keep(records)
+            await self._keep(records, generation)
 
     async def file_edited(self, changes: Sequence[Change], generation: int) -> tuple[Event, ...]:
         """The file was edited: what it changed is the file's again. Returns an event for each
@@ -106,7 +111,7 @@ class Managers:
         """
         async with self._lock:
             events = tuple(event for change in changes for event in self._reverted(change))
-            await self._keep(self._without(tuple(leaf_changes(changes)), generation))
+            await self._keep(self._without(tuple(leaf_changes(changes)), generation), generation)
         return events
 
     def owned(self, key: str) -> dict[str, Owner]:
@@ -141,13 +146,12 @@ class Managers:
         for manager, generation in undone.items():
             yield _revert(change, manager, generation)
 
-    async def _keep(self, records: dict[Path, _Record]) -> None:
+    async def _keep(self, records: dict[Path, _Record], generation: int) -> None:
         """Hold and write; a write that fails is made up for by the next one."""
-        if records == self._records:
-            return
-        self._records = records
+        self._told, self._records = generation, records
         body = {
-            "leaves": {pointer(path): msgspec.to_builtins(each) for path, each in records.items()}
+            "generation": generation,
+            "leaves": {pointer(path): msgspec.to_builtins(each) for path, each in records.items()},
         }
         try:
             await asyncio.to_thread(self._folder.write, "managers", body)
@@ -155,14 +159,20 @@ class Managers:
             log.warning("owners of fields not kept", extra={"error": str(error)})
 
 
-def _kept(folder: StateFolder) -> dict[Path, _Record]:
-    found = (folder.read("managers") or {}).get("leaves", {})
+class _Kept(Struct, frozen=True):
+    """What is in the state folder."""
+
+    generation: int | None = None
+    leaves: dict[str, _Record] = {}
+
+
+def _kept(folder: StateFolder) -> tuple[int | None, dict[Path, _Record]]:
     try:
-        records = msgspec.convert(found, dict[str, _Record])
+        found = msgspec.convert(folder.read("managers") or {}, _Kept)
     except msgspec.ValidationError as error:
         log.warning("owners of fields not readable", extra={"error": str(error)})
-        return {}
-    return {parts(at): record for at, record in records.items()}
+        found = _Kept()
+    return found.generation, {parts(at): record for at, record in found.leaves.items()}
 
 
 def _before(record: _Record) -> object:

@@ -31,6 +31,7 @@ from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
+from reconciler.loop.pins import Pins
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.prewarm import NOTHING_KNOWN, loads
@@ -123,6 +124,7 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
+        self._pins = Pins(host)
         self._variants: tuple[EffectiveModel, ...] = ()
         self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
@@ -160,6 +162,7 @@ class Core:
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running), stepped=self._stepped,
+            overfull=self._pins.look(seen.config.accepted, effective, observed, known, total),
             schedules=ahead,
         )  # fmt: skip
         before, self._status = self._status, report(picture, self._status, self._about)
@@ -178,11 +181,23 @@ class Core:
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
         """The files that a pass at that instant has to look at."""
-        return artifacts(config.accepted, self._host, config.leases, self._steady(at))
+        at = self._steady(at)
+        if not config.leases or self._edited(config) or self._turned(at):
+            return artifacts(config.accepted, self._host, config.leases, at)
+        held = {model.artifact for model in self._document[2].models}
+        return artifacts(config.accepted, self._host, (), at) | held
 
     def _steady(self, at: datetime) -> datetime:
         """The instant to go by when the clock says `at`."""
         return self._latest if timedelta() < self._latest - at < SWAY else at
+
+    def _edited(self, config: ConfigView) -> bool:
+        accepted, leases, _ = self._document
+        return config.accepted is not accepted or config.leases != leases
+
+    def _turned(self, at: datetime) -> bool:
+        until = self._document[2].until
+        return at < self._latest or (until is not None and at >= until)
 
     def _enter(self, config: ConfigView, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
@@ -191,22 +206,19 @@ class Core:
         changed what they say, when it went back, and when loads ahead of windows take another time.
         """
         at, accepted = self._steady(observed.at), config.accepted
-        before, leases, held = self._document
-        turned = at < self._latest or (held.until is not None and at >= held.until)
+        edited, turned = self._edited(config), self._turned(at)
         self._latest = at
-        edited = accepted is not before or config.leases != leases
         if edited:
             self._variants = variants(accepted, self._host)
         took = loads(self._variants, observed.disk, self._memory.kept.ledger)
         reckoned = self._loads
         self._loads = took if turned or edited else took.or_longer(reckoned)
         if turned or edited or self._loads != reckoned:
-            leases = config.leases
-            held = (
-                of_document(accepted, at, self._host, self._loads, leases) if accepted else NOTHING
-            )
-            self._document = (accepted, leases, held)
-        effective = under_demand(held, observed.demands)
+            held = NOTHING
+            if accepted is not None:
+                held = of_document(accepted, at, self._host, self._loads, config.leases)
+            self._document = (accepted, config.leases, held)
+        effective = under_demand(self._document[2], observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])

@@ -125,3 +125,43 @@ async def test_a_save_while_the_daemon_was_down_counts_as_an_edit(office: Office
     await office.started()
     assert office.leases.all() == ()
     assert set(office.reasons) == {"LeaseEnded", "BotPatchReverted"}
+
+
+async def test_a_daemon_that_died_before_it_told_them_tells_them_at_its_next_start(
+    office: Office,
+) -> None:
+    await office.file.commit(patch(system="x"))
+    lent = await office.leases.add({"suspend": True}, 60, "bot", office.accepted)
+    office.followers.clear()  # from here on nobody hears of anything
+    await office.restarted()
+    await office.save(office.text + "suspend: false\n")
+    await office.file.commit(patch(state="loaded"))
+    await office.save(office.text.replace("system: x", "system: y"))
+    assert office.generation == 5
+    office.events.clear()
+    office.hire()
+    assert office.leases.all() == (lent,)
+    await office.died()
+    assert office.leases.all() == ()
+    assert office.reasons == ["LeaseEnded"]
+    assert set(office.managers.owned("one")) == {"/state"}
+    assert office.managers.owned("one")["/state"].generation == 4
+    office.hire()
+    await office.restarted()
+    assert office.reasons == ["LeaseEnded"]
+    assert set(office.managers.owned("one")) == {"/state"}
+
+
+async def test_a_lease_made_after_an_edit_is_not_ended_by_it_when_others_catch_up(
+    office: Office,
+) -> None:
+    await office.file.commit(patch(state="loaded"))
+    await office.save(office.text.replace("state: loaded", "state: on-demand"))
+    patch_ = {"models": {"one": {"state": "absent"}}}
+    made = await office.leases.add(patch_, 60, "bot", office.accepted)
+    body = office.state.read("managers") or {}
+    office.state.write("managers", {**body, "generation": 1})
+    office.hire()
+    await office.restarted()
+    assert office.managers.told == office.generation == 3
+    assert office.leases.all() == (made,)

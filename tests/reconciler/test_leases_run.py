@@ -7,10 +7,11 @@ from datetime import timedelta
 
 from reconciler import explain, preview
 from reconciler.state import Lease
-from tests.reconciler.rules import Rules, at_rest
 from tests.reconciler.stage import edit, entry, world
 from tests.reconciler.test_windows import because
 from tests.reconciler.world import START, World
+from tests.simulation.rest import at_rest
+from tests.simulation.rules import Rules
 
 HOUR = timedelta(hours=1)
 

@@ -37,7 +37,6 @@ ASKING: dict[str, Any] = {
     "tokenizer": "hf:org/other",
     "canary": {"prompt": "2+2=", "expect": "4"},
     "predict": True,
-    "protect": True,
     "preset": "qwen-coder",
     "build": {"convert": "mlx"},
 }
