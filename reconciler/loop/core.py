@@ -127,6 +127,7 @@ class Core:
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
+        self._beside: frozenset[ArtifactRef] = frozenset()
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -150,7 +151,12 @@ class Core:
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
-        memory.forget({i.uid for i in observed.instances}, self._subjects(effective, observed))
+        alive = {i.uid for i in observed.instances}
+        alive.update(action.uid for action in start if isinstance(action, Load))
+        memory.forget(alive, self._subjects(effective, observed))
+        if effective.generation:
+            memory.drop([model.key for model in effective.models])
+        self._beside = self._previous(decided)
         decided = _published(decided)
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
@@ -171,8 +177,20 @@ class Core:
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
-        """The files that a pass at that instant has to look at."""
-        return artifacts(config.accepted, self._host, config.leases, self._steady(at))
+        """The files that a pass at that instant has to look at: what the document names, and what
+        models ran when they last answered, where that is something else.
+        """
+        named = artifacts(config.accepted, self._host, config.leases, self._steady(at))
+        asked = self._status.generation if self._status is not None else 0
+        if config.accepted is not None and config.accepted.generation == asked:
+            return named | self._beside
+        return named.union(*(each.artifacts for each in self._memory.kept.proven.values()))
+
+    def _previous(self, decided: Plan) -> frozenset[ArtifactRef]:
+        """Files of what models ran before, where they should run something else now."""
+        wanted = {v.spec.spec_hash for v in decided.verdicts.values() if v.spec is not None}
+        others = (p for p in self._memory.kept.proven.values() if p.spec.spec_hash not in wanted)
+        return frozenset(ref for each in others for ref in each.artifacts)
 
     def _steady(self, at: datetime) -> datetime:
         """The instant to go by when the clock says `at`."""
@@ -220,7 +238,7 @@ class Core:
             self._running.pop(outcome.action.key, None)
         ended = tuple(outcome for outcome in seen.outcomes if memory.finish(outcome, at))
         dead = [i for i in instances if i.phase is InstancePhase.DEAD]
-        died = tuple(i for i in dead if memory.died(i, effective, total, at))
+        died = tuple(i for i in dead if memory.died(i, effective, seen.observed, total))
         memory.measure(instances, effective, total, at)
         removed = {a.artifact.source for a in self._running.values() if isinstance(a, Delete)}
         memory.notice(effective, seen.observed, dead, removed)
@@ -242,6 +260,7 @@ class Core:
             published=self._routes,
             serial=memory.serial,
             drifts=memory.kept.drifts.found,
+            proven=memory.kept.proven,
         )
 
     def _plan(
@@ -362,6 +381,7 @@ def _by(ledger: Ledger, decided: Plan) -> int:
     total = 0
     for verdict in decided.verdicts.values():
         if verdict.admitted:
-            measured = ledger.memory(verdict.spec.spec_hash) if verdict.spec else None
+            spec = verdict.previous or verdict.spec
+            measured = ledger.memory(spec.spec_hash) if spec else None
             total += verdict.need.total if measured is None else measured + verdict.need.kv_pool
     return total

@@ -178,9 +178,11 @@ class Rules:
 
     def _loads_verified(self, world: World, action: Load) -> None:
         """4: only verified files of that revision are loaded."""
-        disk = world.disk[action.spec.artifact]
-        assert disk.phase is DiskPhase.VERIFIED
-        assert disk.revision == action.spec.revision
+        source, revision = action.spec.artifact.source, action.spec.revision
+        assert any(
+            ref.source == source and (disk.phase, disk.revision) == (DiskPhase.VERIFIED, revision)
+            for ref, disk in world.disk.items()
+        ), action
         assert action.uid not in self._uids, f"{action.uid} is a number given twice"
         self._uids.add(action.uid)
 
@@ -280,7 +282,8 @@ def _facts(action: object, total: int | None, credentials: str) -> list[tuple[st
     match action:
         case Download(artifact=artifact, limits=limits, models=models):
             return [(f"download {key}", (artifact, limits, credentials)) for key in models]
-        case Load(model=model, spec=spec):
-            return [(f"load {model}", (spec.spec_hash, total))]
+        case Load(model=model, spec=spec, previous=previous):
+            subject = f"{'previous' if previous else 'load'} {model}"
+            return [(subject, (spec.spec_hash, total))]
         case _:
             return []
