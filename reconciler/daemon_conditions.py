@@ -28,7 +28,7 @@ def of_daemon(picture: Picture, before: Mapping[str, Condition]) -> Iterator[Fin
     `before`: those of the pass before, for what ends later than it begins.
     """
     config, effective = picture.config, picture.effective
-    yield "ConfigValid", truth(config.valid), config.reason, config.message
+    yield "ConfigValid", *_valid(picture)
     yield "ConfigCurrent", truth(config.current), *_current(picture)
     yield "Converged", *_converged(picture)
     yield "MemoryPressure", *_memory(picture, before.get("MemoryPressure"))
@@ -41,6 +41,14 @@ def of_daemon(picture: Picture, before: Mapping[str, Condition]) -> Iterator[Fin
     word = str(effective.suspended).lower()
     yield "Suspended", truth(effective.suspended), "Document", f"suspend is {word}"
     yield "Supported", *supported(effective.unsupported)
+
+
+def _valid(picture: Picture) -> tuple[Truth, str, str]:
+    """How large models are the owner of the file does not know: this is known of it only here."""
+    config, problem = picture.config, picture.overfull
+    if config.valid and problem is not None:
+        return "False", "PinnedOverfull", f"{problem.message}; {problem.hint}"
+    return truth(config.valid), config.reason, config.message
 
 
 def _current(picture: Picture) -> tuple[str, str]:

@@ -46,6 +46,16 @@ class Leased:
         """Does a lease set or remove this field of a model."""
         return any(field in _fields(lease, key) for lease in self.held)
 
+    def said_later(self, key: str) -> Iterator[tuple[datetime, str | None]]:
+        """The instants at which leases that say the state of a model run out, in order, and the
+        state that the rest then say; None when no lease says it any more.
+        """
+        saying = [lease for lease in self.held if "state" in _fields(lease, key)]
+        for end in sorted({lease.expires_at for lease in saying}):
+            left = [lease for lease in saying if lease.expires_at > end]
+            value = _fields(left[-1], key)["state"] if left else None
+            yield end, str(value or self.document.defaults.state) if left else None
+
 
 def leased(accepted: Accepted, leases: Iterable[Lease], at: datetime) -> Leased:
     """The document under those leases that have not expired at an instant."""
@@ -96,11 +106,8 @@ def _patched(
     if faults:
         raise DocumentError("InvalidLease", faults)
     data = merged(data, patch)
-    parts: dict[str, object] = {
-        name: data[name] if name in patch else getattr(document, name)
-        for name in data
-        if name in patch or name in document.model_fields_set
-    }
+    parts = {name: getattr(document, name) for name in document.model_fields_set - patch.keys()}
+    parts |= {name: data[name] for name in patch if name in data}
     for name, below in (("models", document.models), ("aliases", document.aliases)):
         touched, values = patch.get(name), parts.get(name)
         if isinstance(touched, Mapping) and isinstance(values, dict):

@@ -64,7 +64,7 @@ def hosts_of(document: DesiredState, host: str) -> tuple[str, ...]:
 
 def open_windows(document: DesiredState, at: datetime) -> tuple[str, ...]:
     """Names of the windows that are open, the one that wins last."""
-    return _in_order(
+    return in_order(
         document,
         (
             name
@@ -97,7 +97,7 @@ def over(document: DesiredState, overlay: Overlay) -> DesiredState:
 
 def setter(document: DesiredState, windows: Iterable[str], key: str) -> str | None:
     """The window that says what the state of a model is; None: no open one does."""
-    setting = [name for name in windows if key in _states(document.schedules[name])]
+    setting = [name for name in windows if key in states_of(document.schedules[name])]
     return setting[-1] if setting else None
 
 
@@ -133,22 +133,24 @@ def coming(
     """
     may_be: dict[str, set[str]] = {}
     for schedule in document.schedules.values():
-        for key, state in _states(schedule).items():
+        for key, state in states_of(schedule).items():
             if key not in may_be:
                 may_be[key] = {document.resolved(key).state}
             may_be[key].add(state)
     waiting = {key for key in keys if not may_be.get(key, set()).isdisjoint(SERVED)}
     found: dict[str, Coming] = {}
     open_ = set(windows)
-    before = _setters(document, open_)
+    before = setters(document, open_)
     for turn in islice(timeline(document, at), TURNS) if waiting else ():
         if turn.at - at > HORIZON or not waiting:
             break
         open_ = (open_ | set(turn.opens)) - set(turn.closes)
-        setters = _setters(document, open_)
+        setting = setters(document, open_)
         for key in sorted(waiting):
-            name = setters.get(key)
-            state = _states(document.schedules[name])[key] if name else document.resolved(key).state
+            name = setting.get(key)
+            state = (
+                states_of(document.schedules[name])[key] if name else document.resolved(key).state
+            )
             if state not in SERVED:
                 continue
             turned = name if name in turn.opens else before.get(key, name)
@@ -159,20 +161,20 @@ def coming(
             found[key] = Coming(served, back if state == "loaded" else None)
             if state == "loaded" or "loaded" not in may_be[key]:
                 waiting.remove(key)
-        before = setters
+        before = setting
     return found
 
 
-def _setters(document: DesiredState, open_: Collection[str]) -> dict[str, str]:
+def setters(document: DesiredState, open_: Collection[str]) -> dict[str, str]:
     """By model, the open window that says what its state is."""
     return {
         key: name
-        for name in _in_order(document, open_)
-        for key in _states(document.schedules[name])
+        for name in in_order(document, open_)
+        for key in states_of(document.schedules[name])
     }
 
 
-def _states(schedule: Schedule) -> dict[str, str]:
+def states_of(schedule: Schedule) -> dict[str, str]:
     """By model, the state that a window sets."""
     models = schedule.set.models.items()
     return {key: changes.state for key, changes in models if changes.state is not None}
@@ -181,14 +183,15 @@ def _states(schedule: Schedule) -> dict[str, str]:
 def _context(document: DesiredState, open_: Collection[str], key: str) -> int:
     """The context of a model while these windows are open."""
     context = document.resolved(key).context
-    for name in _in_order(document, open_):
+    for name in in_order(document, open_):
         changes = document.schedules[name].set.models.get(key)
         if changes is not None and changes.context is not None:
             context = changes.context
     return context
 
 
-def _in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
+def in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
+    """These windows, the one that wins last."""
     return tuple(sorted(names, key=lambda name: (document.schedules[name].priority, name)))
 
 

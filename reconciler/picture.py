@@ -6,7 +6,7 @@ Conditions, status and explanations are computed from a `Picture` and from nothi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -24,6 +24,8 @@ from reconciler.state import (
     ModelState,
     Observed,
 )
+from schemas.errors import Problem
+from schemas.status import ScheduleStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Picture:
     """Everything one pass knew and decided. Without slots, as it keeps what it has looked up.
 
     `asked_at`: the instant a preview was asked for; None for what the loop decided. `stepped`: the
-    last jump of the wall clock since the start.
+    last jump of the wall clock since the start. `overfull`: pinned models that at some time do not
+    fit together. `schedules`: what the calendar says of models.
     """
 
     epoch: int
@@ -51,6 +54,8 @@ class Picture:
     running: Mapping[str, Action]
     asked_at: datetime | None = None
     stepped: ClockStep | None = None
+    overfull: Problem | None = None
+    schedules: Mapping[ModelKey, ScheduleStatus] = field(default_factory=dict)
 
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""

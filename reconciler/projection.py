@@ -15,7 +15,7 @@ from reconciler import preview
 from reconciler.actions import Load, MemoryLane, Plan, Promote, Unload
 from reconciler.picture import Picture
 from reconciler.routes import build
-from reconciler.state import InstancePhase, InstanceUid, InstanceView
+from reconciler.state import InstancePhase, InstanceUid, InstanceView, Spare
 
 ROUNDS = 8
 """So many plans at one instant lead to rest: leave, load, answer, and some to spare."""
@@ -41,7 +41,8 @@ def at_rest(picture: Picture, host: str) -> Picture:
     """What is left when the plan of a picture, and what follows from it, is carried out."""
     at = picture.observed.at
     for _ in range(ROUNDS):
-        if not any(isinstance(step.action, MemoryLane) for step in picture.plan.steps):
+        moves = any(isinstance(step.action, MemoryLane) for step in picture.plan.steps)
+        if not moves and not any(_unseen(picture)):
             break
         picture = preview.at_instant(_carried_out(picture), at, host)
     return picture
@@ -69,6 +70,26 @@ def _instances(picture: Picture) -> Iterator[InstanceView]:
     for step in plan.steps:
         if isinstance(step.action, Load):
             yield _loaded(step.action, answers=step.action.uid in answering)
+    yield from _unseen(picture)
+
+
+def _unseen(picture: Picture) -> Iterator[InstanceView]:
+    """What would be loaded as well, had its files come: no plan says so before they have."""
+    there = {each.key for each in picture.observed.instances}
+    for model in picture.effective.models:
+        verdict = picture.plan.verdicts[model.key]
+        if not verdict.admitted or verdict.spec is not None or model.key in there:
+            continue
+        ahead = model.spare is Spare.PREWARM
+        yield InstanceView(
+            uid=InstanceUid(f"{model.key}#0"),
+            key=model.key,
+            spec_hash="",
+            phase=InstancePhase.READY if ahead else InstancePhase.CURRENT,
+            reserved=verdict.need.total,
+            artifact=model.artifact,
+            revision="",
+        )
 
 
 def _of(plan: Plan, kind: type[Unload] | type[Promote]) -> set[InstanceUid]:

@@ -11,6 +11,7 @@ from reconciler import conditions
 from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
 from reconciler.daemon_conditions import of_daemon
+from reconciler.owners import lent
 from reconciler.picture import Picture
 from reconciler.routes import closed
 from reconciler.state import (
@@ -114,11 +115,13 @@ def _model(
         disk=_disk(model, picture),
         memory=_memory(model, picture),
         serving=_serving(model, picture),
+        schedule=picture.schedules.get(model.key, UNSET),
         failure=_failure(failure) if failure else UNSET,
         drift=tuple(
             DriftStatus(each.path, each.expected, each.found, conditions.instant(each.since))
             for each in picture.known.drifts.get(model.key, ())
         ),
+        managers=lent(picture.effective.leases, model.key),
     )
 
 

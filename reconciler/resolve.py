@@ -127,7 +127,7 @@ def of_document(
         changes.append(turn.at)
     return Effective(
         generation=accepted.generation,
-        models=tuple(_lent(model, document, found, accepted, host) for model in hours.models),
+        models=tuple(_lent(model, document, plain, found) for model in hours.models),
         aliases=_aliases(document),
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
@@ -188,7 +188,7 @@ def _explained(
 
 
 def _lent(
-    model: EffectiveModel, document: DesiredState, found: Leased, accepted: Accepted, host: str
+    model: EffectiveModel, document: DesiredState, plain: DesiredState, found: Leased
 ) -> EffectiveModel:
     """The model as leases have it: by whom its state is set, and when it is served again."""
     if found.sets(model.key, "context"):  # what a window is to have is not loaded ahead of it
@@ -196,24 +196,27 @@ def _lent(
     lease = found.states.get(model.key)
     if lease is None:
         return model
-    again = _after_leases(model.key, found, accepted, host) if model.state in RESTING else None
+    again = _after_leases(model.key, plain, found) if model.state in RESTING else None
     because = f"lease/{lease.id}"
     return replace(model, window=ABOVE_WINDOWS, because=because, served_at=again)
 
 
-def _after_leases(key: str, found: Leased, accepted: Accepted, host: str) -> datetime | None:
+def _after_leases(key: str, plain: DesiredState, found: Leased) -> datetime | None:
     """When a model that a lease keeps from being served is served again, as leases run out."""
-    plain = for_host(accepted.document, host)
-    for end in sorted({lease.expires_at for lease in found.held}):
-        windows, left = open_windows(plain, end), leased(accepted, found.held, end)
-        document = laid(in_windows(plain, windows), left)
-        if key not in document.models:
+    for end, says in found.said_later(key):
+        if says is not None:
+            if says in SERVED:
+                return end
+            continue
+        if key not in plain.models:
             return None
-        if document.resolved(key).state in SERVED:
+        windows = open_windows(plain, end)
+        name = setter(plain, windows, key)
+        changes = plain.schedules[name].set.models[key] if name is not None else None
+        if (changes.state if changes is not None else plain.resolved(key).state) in SERVED:
             return end
-        if key not in left.states:
-            served = coming(plain, windows, [key], end).get(key, Coming()).served
-            return served.at if served is not None else None
+        served = coming(plain, windows, [key], end).get(key, Coming()).served
+        return served.at if served is not None else None
     return None
 
 

@@ -8,7 +8,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.actions import Plan, Verdict
 from reconciler.backoff import Record
@@ -53,7 +53,8 @@ def build(
         targets[model.key] = _target(_Sight(model, verdict, failure, answers))
     names = {name: (*keys, *plan.held.get(name, ())) for name, keys in effective.aliases.items()}
     for key in {key for keys in names.values() for key in keys} - targets.keys():
-        targets[key] = previous.targets[key]  # gone from the document, held until replaced
+        gone = previous.targets[key]  # from the document; it is held because it answers
+        targets[key] = replace(gone, live=Live.READY, revision=current[key].revision)
     return Routes(
         epoch=epoch,
         names=names,

@@ -30,7 +30,7 @@ class Span:
     end: datetime
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32768)
 def instant(day: date, seconds: int, zone: ZoneInfo) -> datetime:
     """The instant of a wall time, in UTC; `seconds` after midnight, at most a whole day.
 
@@ -123,6 +123,38 @@ def adjusted(
                 found.update(dict.fromkeys(rule.moved(day, zone)))
         day += DAY
     return tuple(found)
+
+
+def skipped(
+    schedule: Schedule, zone: ZoneInfo, at: datetime, until: datetime
+) -> Iterator[tuple[datetime, str]]:
+    """Each time after `at`, up to `until`, that clocks jump over as a whole, so that the window
+    does not open: when they jump, and the words of `adjusted`.
+    """
+    rules = [_Rule.of(when) for when in schedule.when]
+    excepted = {date.fromisoformat(text) for text in schedule.except_}
+    for day in _jumps(zone, at, until):
+        for rule in rules:
+            if day in excepted or day.weekday() not in rule.days:
+                continue
+            span = rule.on(day, zone)
+            if span.start >= span.end and at < span.start <= until:
+                yield from ((span.start, words) for words in rule.moved(day, zone))
+
+
+def _jumps(zone: ZoneInfo, at: datetime, until: datetime) -> Iterator[date]:
+    """The local dates around each change of clocks between two instants."""
+    day = at.astimezone(zone).date() - DAY * _SLACK
+    last = until.astimezone(zone).date() + DAY * _SLACK
+    told = day
+    while day <= last:
+        night, next_night = (datetime.combine(each, time()) for each in (day, day + DAY))
+        if _offsets(night, zone)[0] != _offsets(next_night, zone)[1]:
+            for near in (day - DAY, day, day + DAY):
+                if near >= told:
+                    yield near
+                    told = near + DAY
+        day += DAY
 
 
 def zone_of(schedule: Schedule, document_zone: str | None) -> ZoneInfo:

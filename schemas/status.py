@@ -167,13 +167,13 @@ class DriftStatus(_Status, frozen=True):
 
 class NextStatus(_Status, frozen=True):
     """When the clock gives a model another state, and the window that does it by opening or
-    closing. `local` is the same instant as people there say it.
+    closing; None: the end of the lease does. `local` is the instant as people there say it.
     """
 
     at: str
     local: str
     to: str
-    window: str
+    window: str | None
 
 
 class ScheduleStatus(_Status, frozen=True):

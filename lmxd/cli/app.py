@@ -31,6 +31,7 @@ from lmxd.cli import (
     setting,
     status,
     suspension,
+    timeline,
     validate,
     wait,
 )
@@ -65,6 +66,7 @@ for verb in (
     serve.serve,
     validate.validate,
     plan.plan,
+    timeline.timeline,
     diff.diff,
     apply.apply,
     patch.patch,

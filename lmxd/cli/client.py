@@ -21,6 +21,7 @@ import msgspec
 from lmxd.cli.speech import Call
 from schemas.errors import Code, LmxdError, RequestError
 from schemas.status import DaemonStatus, ModelStatus
+from schemas.wire.control import Timeline
 
 __all__ = ["Chunk", "Client", "Unreachable", "decoded"]
 
@@ -31,6 +32,7 @@ STATUS = f"{API}/status"
 DESIRED = f"{API}/desired"
 EVENTS = f"{API}/events"
 PLAN = f"{API}/plan"
+TIMELINE = f"{API}/timeline"
 GENERATIONS = f"{API}/generations"
 LEASES = f"{API}/leases"
 YAML = "application/yaml"
@@ -132,6 +134,10 @@ class Client:
         """The body of a GET as JSON values."""
         found: object = json.loads(self.get(path))
         return found
+
+    def timeline(self, hours: int) -> Timeline:
+        """What the clock brings in the coming hours."""
+        return decoded(self.get(f"{TIMELINE}?hours={hours}"), Timeline)
 
     def stream(self, path: str, headers: Mapping[str, str]) -> Iterator[bytes]:
         """The bytes of an answer to a GET as they come, until the daemon ends it."""

@@ -78,7 +78,8 @@ def of_model(model: ModelStatus, whole: DaemonStatus) -> Iterator[str]:
         if schedule.active:
             yield _line("open windows", ", ".join(schedule.active))
         if schedule.next is not None:
-            move = f"{schedule.next.local}: {schedule.next.to}, by {schedule.next.window}"
+            by = schedule.next.window or "the end of the lease"
+            move = f"{schedule.next.local}: {schedule.next.to}, by {by}"
             yield _line("by the clock", move)
         for words in schedule.adjusted:
             yield _line("clocks change", words)

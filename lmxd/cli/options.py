@@ -17,6 +17,7 @@ __all__ = [
     "DryRun",
     "Force",
     "Form",
+    "HostName",
     "Lend",
     "Manager",
     "Note",
@@ -70,6 +71,16 @@ Note = Annotated[str | None, typer.Option("--note", metavar="TEXT", help="why, f
 Document = Annotated[
     str | None,
     typer.Argument(metavar="FILE", help="the desired-state document", show_default=False),
+]
+HostName = Annotated[
+    str | None,
+    typer.Option(
+        "--host-name",
+        metavar="NAME",
+        envvar="LMXD_HOST_NAME",
+        help="the machine, for `hosts` of FILE; this one unless it is named",
+        show_default=False,
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -21,7 +21,7 @@ from rich.text import Text
 from lmxd.cli.options import Form
 from lmxd.desired.dump import dump
 
-__all__ = ["Listing", "columns", "rows", "structured", "tint"]
+__all__ = ["Listing", "columns", "drawn", "rows", "structured", "tint"]
 
 _PIPE_WIDTH = 4000
 _FOLDED, _LAST_FOLDED = 20, 16
@@ -94,6 +94,17 @@ class Listing:
 def columns(names: Sequence[str], lines: Iterable[Sequence[str]]) -> Listing:
     """A table without frames; see `Listing`. Cells of several lines, as logs are, become one."""
     return Listing(tuple(names), tuple(tuple(map(_one_line, line)) for line in lines))
+
+
+def drawn(draw: Callable[[int, bool], Iterable[Text]]) -> None:
+    """Print what `draw` makes of a width in cells, and of whether there are blocks to draw with.
+
+    A pipe is as wide as COLUMNS says, else 80 cells; lines that are longer are folded.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    blocks = console.encoding.lower().replace("-", "") in ("utf8", "utf16", "utf32")
+    for line in draw(console.width, blocks):
+        console.print(line)
 
 
 def _one_line(cell: str) -> str:

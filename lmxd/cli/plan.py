@@ -7,11 +7,23 @@ from typing import Annotated
 
 import typer
 
-from lmxd.cli.options import DEFAULT_URL, Document, Form, Output, Url
+from lmxd.cli.options import DEFAULT_URL, Document, Form, HostName, Output, Url
 
 __all__ = ["plan"]
 
 CHANGES = 2
+
+Change = Annotated[
+    str | None,
+    typer.Option("--file", "-f", metavar="FILE", help="with this document instead of the own"),
+]
+Patch = Annotated[
+    str | None,
+    typer.Option("--patch", metavar="PATCH", help="with this patch: itself, @FILE, or -"),
+]
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="FILE", help="save it, for `lmxd apply --plan`")
+]
 
 
 def plan(
@@ -28,18 +40,10 @@ def plan(
             "--at", metavar="TIME", help="as if it were then: 2026-11-21T22:00, or with an offset"
         ),
     ] = None,
-    change: Annotated[
-        str | None,
-        typer.Option("--file", "-f", metavar="FILE", help="with this document instead of the own"),
-    ] = None,
-    patch: Annotated[
-        str | None,
-        typer.Option("--patch", metavar="PATCH", help="with this patch: itself, @FILE, or -"),
-    ] = None,
-    out: Annotated[
-        str | None,
-        typer.Option("--out", metavar="FILE", help="save it, for `lmxd apply --plan`"),
-    ] = None,
+    host_name: HostName = None,
+    change: Change = None,
+    patch: Patch = None,
+    out: Out = None,
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
@@ -70,7 +74,10 @@ def plan(
         wanted = candidates.Wanted(change, patch, moment)
         differs = candidates.show(url, wanted, output, out)
         return CHANGES if detailed_exitcode and differs else 0
-    found = plan_view.of_daemon(url, moment) if file is None else plan_view.of_file(file, moment)
+    if file is None:
+        found: plan_view.PlanData | None = plan_view.of_daemon(url, moment)
+    else:
+        found = plan_view.of_file(file, moment, plan_view.host(host_name))
     if found is None:
         return 1
     if output is Form.TABLE:

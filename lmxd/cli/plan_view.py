@@ -34,7 +34,17 @@ from reconciler.state import (
 )
 from schemas.errors import Code, DocumentError, LmxdError
 
-__all__ = ["has_changes", "moment", "of_daemon", "of_file", "preview", "text"]
+__all__ = [
+    "PlanData",
+    "has_changes",
+    "host",
+    "moment",
+    "of_daemon",
+    "of_file",
+    "picture_of",
+    "preview",
+    "text",
+]
 
 PlanData = dict[str, object]
 
@@ -61,8 +71,21 @@ def of_daemon(url: str, at: datetime | None) -> PlanData:
     return found
 
 
-def of_file(name: str, at: datetime | None) -> PlanData | None:
+def host(named: str | None) -> str:
+    """The name by which entries of `hosts` are chosen: the one given, else this machine's."""
+    return named or socket.gethostname()
+
+
+def of_file(name: str, at: datetime | None, host: str) -> PlanData | None:
     """What a daemon would do on a fresh machine; None, and the problems told, for a bad file."""
+    picture = picture_of(name, at, host)
+    return explain.data(picture) if picture is not None else None
+
+
+def picture_of(name: str, at: datetime | None, host: str) -> Picture | None:
+    """The picture of a document on a fresh machine of that name; None, and the problems told, for
+    a bad file.
+    """
     path, now = Path(name), datetime.now(UTC)
     try:
         reading = load_file(path, now)
@@ -75,17 +98,17 @@ def of_file(name: str, at: datetime | None) -> PlanData | None:
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
-    return preview(reading, path, _this_machine(path), at or now)
+    return preview(reading, path, _this_machine(path), at or now, host)
 
 
-def preview(reading: Reading, path: Path, host: HostView, at: datetime) -> PlanData:
-    """The plan of a document on an empty machine. Pure."""
+def preview(reading: Reading, path: Path, machine: HostView, at: datetime, host: str) -> Picture:
+    """A document on an empty machine of that name. Pure."""
     accepted = Accepted(0, reading.sha256, reading.document, reading.data, at)
     config = ConfigView(str(path), accepted, True, True, "Preview", "not in effect")
-    effective = resolve(accepted, at, {}, socket.gethostname())
-    observed, known = Observed(at, host, dict(_shipped(effective))), Knowledge()
+    effective = resolve(accepted, at, {}, host)
+    observed, known = Observed(at, machine, dict(_shipped(effective))), Knowledge()
     decided = plan(effective, observed, known, {})
-    return explain.data(Picture(0, config, effective, observed, decided, known, {}))
+    return Picture(0, config, effective, observed, decided, known, {})
 
 
 def _shipped(effective: Effective) -> Iterator[tuple[ArtifactRef, DiskState]]:

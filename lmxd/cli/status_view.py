@@ -155,7 +155,7 @@ def _next(model: ModelStatus) -> str:
     if model.schedule is UNSET or model.schedule.next is None:
         return "-"
     turn = model.schedule.next
-    return f"{turn.local}: {turn.to} ({turn.window})"
+    return f"{turn.local}: {turn.to} ({turn.window or 'the lease ends'})"
 
 
 def _row(condition: Condition) -> tuple[str, ...]:

@@ -54,10 +54,10 @@ class Anchors:
                 self._refuse((*path, key), base.anchor or "<<", base)
 
     def _refuse(self, path: Keys, name: str, node: Node) -> NoReturn:
-        lines = [node.mark.line]
-        lines += [each.mark.line for each in self._aliases if each.target is node]
-        used = " and ".join(str(line) for line in lines[1:]) or "<<"
+        uses = [each.mark.line for each in self._aliases if each.target is node]
+        used = " and ".join(map(str, uses)) or "<<"
         where = f"&{name} in line {node.mark.line}, used in line {used}"
+        lines = [*dict.fromkeys([node.mark.line, *uses])]
         raise RequestError(
             Code.ALIASED_NODE,
             f"{pointer(path)} is part of {where}: a change would reach further than asked",

@@ -95,9 +95,8 @@ class BlockEntries:
     def _go(self, entry: Entry) -> None:
         layout = self._sheet.layout
         start, end = layout.line_start(entry.start), layout.line_end(entry.end)
-        exactly = not layout.follows_block_scalar(start)
-        end = end if exactly else self._extent_end(entry)
-        lines = layout.kept_lines(start, end, self._column, exactly=exactly)
+        end = self._extent_end(entry) if self._sheet.careful else end
+        lines = layout.kept_lines(start, end, self._column, exactly=not self._sheet.careful)
         self._sheet.cut_lines(start, end, lines)
 
     def _extent_end(self, entry: Entry) -> int:

@@ -29,6 +29,15 @@ class Follower(Protocol):
         (field_conflict). Its `if_match` has been found current. Never blocks.
         """
 
+    @property
+    def told(self) -> int | None:
+        """The last generation it was told of, over restarts; None: never of any."""
+
+    async def missed(self, manager: str, changes: Sequence[Change], accepted: Accepted) -> None:
+        """Like `edited`, when a daemon starts whose predecessor died before it said so. Only
+        `accepted.document` may be a later one.
+        """
+
     async def edited(self, manager: str, changes: Sequence[Change], accepted: Accepted) -> None:
         """`manager` (`file` for people) has made these changes; this is what holds now."""
 

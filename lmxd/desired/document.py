@@ -140,8 +140,8 @@ class DesiredFile:
         return await self._whole(self._editing.create(edit, dry_run=dry_run), "document create")
 
     async def confirm(self, sha256: str) -> Draft:
-        """Let the held text with this digest through; raises precondition_failed when it is
-        another that waits.
+        """Let the held text with this digest through; its first eight digits will do. Raises
+        precondition_failed when it is another that waits.
         """
         return await self._whole(self._editing.confirm(sha256), "document confirm")
 
@@ -169,8 +169,7 @@ class DesiredFile:
         """
         async with self._lock:
             await self._may_write()
-            if self._standing.view.writable:
-                await self._end_commits()
+            await self._end_commits()
             await self._intake.resume()
             await self._intake.look()
 
@@ -189,7 +188,10 @@ class DesiredFile:
     async def tend(self) -> None:
         """See again whether the file can be written, and confirm a generation that has lived."""
         async with self._lock:
+            before = self._standing.view.writable
             await self._may_write()
+            if self._standing.view.writable and not before:
+                await self._end_commits()  # of whoever wrote until now, if he died
             if self._desk.probation.left_s() == 0.0:
                 await self._mark(lambda known: replace(known, confirmed=True))
 
@@ -223,8 +225,9 @@ class DesiredFile:
         self._standing.may_write(await asyncio.to_thread(self._writing.acquire))
 
     async def _end_commits(self) -> None:
+        desk, writer = self._desk, self._standing.view.writable
         found = await asyncio.to_thread(
-            end_commits, self._desk.path, self._desk.generations, self._desk.now()
+            end_commits, desk.path, desk.generations, desk.now(), writer=writer
         )
         for path in found:
             message = f"a text that was being written when the daemon died is kept in {path}"

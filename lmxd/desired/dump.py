@@ -7,18 +7,17 @@ that one keeps its comments, and is spliced.
 from __future__ import annotations
 
 import io
-import re
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
+from lmxd.desired.quoting import doubtful
+
 __all__ = ["dump"]
 
 _WIDTH = 4096
 _STRING = "tag:yaml.org,2002:str"
-# Many programs still read YAML 1.1, to which these plain words are booleans or numbers.
-_DOUBTFUL = re.compile(r"(?i:y|n|yes|no|on|off)|[-+0-9_]+(:[0-5]?[0-9])+(\.[0-9_]*)?|[0-9_]+")
 
 
 class _Representer(SafeRepresenter):
@@ -32,7 +31,7 @@ class _Representer(SafeRepresenter):
 
 def _style(data: str) -> str | None:
     """Quotes, a literal block, or None for what is left to the emitter."""
-    if _DOUBTFUL.fullmatch(data) or not all(line.isprintable() for line in data.split("\n")):
+    if doubtful(data) or not all(line.isprintable() for line in data.split("\n")):
         return '"'
     return "|" if "\n" in data else None
 

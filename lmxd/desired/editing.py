@@ -35,6 +35,8 @@ __all__ = ["Editing"]
 
 TRIES = 5
 """How often an edit is made anew because somebody saved in between."""
+DIGITS = 8
+"""So many digits of a digest name a text, as people type them."""
 
 
 class Editing:
@@ -101,10 +103,10 @@ class Editing:
         return written
 
     async def confirm(self, sha256: str) -> Draft:
-        """Let the text through that waits in the file."""
+        """Let the text through that waits in the file; the first digits of its digest will do."""
         await self._intake.look()
         waiting, before, raw = self._standing.waiting, self._standing.accepted, self._standing.raw
-        if waiting is not None and waiting.edit.sha256 == sha256 and before and raw is not None:
+        if waiting is not None and _is(waiting.edit.sha256, sha256) and before and raw is not None:
             if not await self._intake.take(waiting.reading, note="confirmed"):
                 raise self._invalid()
             after = self._standing.accepted or before
@@ -113,8 +115,9 @@ class Editing:
                 text_diff, raw, waiting.reading.raw, ("current", "edited")
             )
             return Draft(after, waiting.reading.raw, made, diff, True, ())
-        if self._standing.view.current and before and raw is not None and before.sha256 == sha256:
-            return Draft(before, raw, (), "", False, ())  # asked twice
+        asked_twice = self._standing.view.current and before and _is(before.sha256, sha256)
+        if asked_twice and before and raw is not None:
+            return Draft(before, raw, (), "", False, ())
         held = waiting.edit.sha256 if waiting else None
         raise RequestError(
             Code.PRECONDITION_FAILED,
@@ -238,6 +241,10 @@ def _held(edit: HeldEdit) -> RequestError:
         hint="let it through, or put the file back, before you edit it over HTTP",
         details={"reason": edit.reason, "sha256": edit.sha256},
     )
+
+
+def _is(sha256: str, given: str) -> bool:
+    return len(given) >= DIGITS and sha256.startswith(given)
 
 
 def _is_free(path: Path) -> bool:

@@ -112,9 +112,11 @@ class FlowEntries:
         if not trailing:
             self._sheet.cut(layout.skip(before.end), comma)
         above = layout.line_start(start)
-        line_break = len(self._sheet.text[:above]) - len(self._sheet.text[:above].rstrip("\r\n"))
-        begin = above - min(line_break, len(layout.newline))
-        self._go(begin, trailing or entries[last].end)
+        end = trailing or entries[last].end
+        if layout.ends_line(end):
+            # Its comment goes too, or would come to stand behind that of the line above.
+            end = self._line_content_end(end)
+        self._go(self._line_content_end(above - 1), end)
 
     def _go(self, start: int, end: int) -> None:
         self._sheet.keep(self._sheet.layout.comments_in(start, end), self._above)
@@ -161,6 +163,7 @@ class FlowEntries:
         return at + 1 if self._sheet.text[at : at + 1] == "," else None
 
     def _line_content_end(self, at: int) -> int:
-        """Before the line break."""
-        end = self._sheet.layout.line_end(at)
-        return at + len(self._sheet.text[at:end].rstrip("\r\n"))
+        """Before the line break of the line that holds this place."""
+        layout = self._sheet.layout
+        start, end = layout.line_start(at), layout.line_end(at)
+        return start + len(self._sheet.text[start:end].rstrip("\r\n"))

@@ -11,10 +11,11 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 
 from lmxd.desired import guard
-from lmxd.desired.desk import Desk
+from lmxd.desired.desk import Desk, Follower
 from lmxd.desired.drafts import etag_of
 from lmxd.desired.generation import Generation
 from lmxd.desired.read import Reading, accept, canonical, read_raw
@@ -55,7 +56,10 @@ class Intake:
         )
         if restored is not None:
             kept, reading = restored.generation, restored.reading
-            await self._hold(kept, _accepted(kept, reading), reading.raw)
+            accepted = _accepted(kept, reading)
+            await self._hold(kept, accepted, reading.raw)
+            for follower in desk.followers:
+                await self._catch_up(follower, accepted)
 
     async def look(self) -> None:
         """Read the file, wait until it holds still, and judge it if it is news. Never raises."""
@@ -102,6 +106,20 @@ class Intake:
         )
         for follower in self._desk.followers:
             await follower.edited(manager, generation.changes, accepted)
+
+    async def _catch_up(self, follower: Follower, accepted: Accepted) -> None:
+        """Tell of the generations that were accepted just before the daemon died."""
+        told = follower.told
+        if told is None or told >= accepted.generation:
+            return
+        for each in await asyncio.to_thread(self._since, told):
+            then = replace(accepted, generation=each.number, accepted_at=each.accepted_at)
+            await follower.missed(each.author, each.changes, then)
+
+    def _since(self, number: int) -> list[Generation]:
+        """The later generations, oldest first. Blocks."""
+        found = self._desk.generations.of(self._desk.document())
+        return [*takewhile(lambda each: each.number > number, found)][::-1]
 
     async def respell(self, raw: bytes) -> bool:
         """The file says what is in effect, in other bytes: they are kept too, the number stays.

@@ -50,11 +50,6 @@ class Layout:
         self._lines = [0, *(found.end() for found in _BREAK.finditer(text))]
         self.comments = list(self._find_comments(root))
         self._comment_starts = [start for start, _ in self.comments]
-        leaves = [each for each in nodes_of(root) if isinstance(each, ScalarNode | AliasNode)]
-        self._leaf_ends = [each.span.end for each in leaves]
-        self._leaf_blocks = [
-            isinstance(each, ScalarNode) and each.style in _BLOCK for each in leaves
-        ]
 
     def line_start(self, at: int) -> int:
         """The first character of the line that holds this place."""
@@ -69,12 +64,12 @@ class Layout:
         """Of the line that holds this place, from 0."""
         return bisect_right(self._lines, at) - 1
 
-    def lines(self) -> list[str]:
-        """All lines with their line breaks; a last one without gets one."""
+    def lines(self, newline: str) -> list[str]:
+        """All lines with their line breaks; a last one without gets this one."""
         ends = [*self._lines[1:], len(self.text)]
         lines = [self.text[begin:end] for begin, end in zip(self._lines, ends, strict=True)]
         last = lines.pop()
-        return [*lines, last + self.newline] if last else lines
+        return [*lines, last + newline] if last else lines
 
     def column(self, at: int) -> int:
         """Characters before this place on its line."""
@@ -118,11 +113,6 @@ class Layout:
             head = self.text[self.line_start(begin) : begin] if own else " " * column
             lines.append(head + self.text[begin:stop])
         return lines
-
-    def follows_block_scalar(self, at: int) -> bool:
-        """Would a line here that is indented further be taken for more of a `|` or `>` block."""
-        before = bisect_right(self._leaf_ends, at) - 1
-        return before >= 0 and self._leaf_blocks[before]
 
     def content(self, node: Node) -> int:
         """Where a node begins behind its anchor and tag."""

@@ -3,8 +3,8 @@
 Kept in `leases.json` of the state folder, never in the document. Follows the document, so that a
 file edit on a leased path ends the lease and one that no longer fits is dropped; and the clock,
 so that one that ran out is. What leases mean for an instant is said by `reconciler.leases`, which
-goes by the clock itself: nothing hangs on this owner being in time. Who may lease what is asked
-of `managers`.
+goes by document and clock itself: nothing hangs on this owner being in time. Who may lease what
+is asked of `managers`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from msgspec import Struct
 
 from lmxd.statefolder import StateFolder
 from reconciler.leases import leased
@@ -34,7 +35,7 @@ __all__ = ["LONGEST_S", "MOST", "Leases"]
 log = logging.getLogger(__name__)
 
 LONGEST_S = 400 * 86400.0
-MOST = 256
+MOST = 128
 """So many leases are kept: a bot that makes one a minute and lets none end is stopped there."""
 LOOK_S = 20.0
 """Longest sleep: a monotonic clock may stand still while a machine sleeps."""
@@ -62,10 +63,17 @@ class Leases:
         self._now = now
         self._emit = emit
         self._changed = changed
-        self._leases = _kept(folder)
+        self._told, self._leases = _kept(folder)
         self._accepted: Accepted | None = None
         self._lock = asyncio.Lock()
         self._poked = asyncio.Event()
+
+    @property
+    def told(self) -> int | None:
+        """The generation that these leases were last held against, over restarts; None: there are
+        none, or it is not known.
+        """
+        return self._told if self._leases else None
 
     def all(self) -> tuple[Lease, ...]:
         """Those that have not expired, in the order they were made; the last one wins."""
@@ -102,8 +110,9 @@ class Leases:
         async with self._lock:
             newest = max(accepted, self._accepted or accepted, key=lambda each: each.generation)
             lease = self.proposed(patch, ttl_s, manager, newest)
-            lease = replace(lease, id=_fresh({each.id for each in self.all()}))
-            await self._keep((*self.all(), lease))
+            lease = replace(lease, id=_fresh({each.id for each in self._leases}))
+            self._told = newest.generation
+            await self._keep((*self._leases, lease))
         paths = [pointer(path) for path in setting(patch)]
         what = f"{_named(lease)} holds for {format_duration(ttl_s)}"
         self._tell(lease, "LeaseMade", what, paths=paths)
@@ -117,7 +126,7 @@ class Leases:
         async with self._lock:
             before = self._of(lease_id)
             lease = replace(before, expires_at=_end(self._now(), ttl_s))
-            await self._keep(tuple(lease if each is before else each for each in self.all()))
+            await self._keep(tuple(lease if each is before else each for each in self._leases))
         self._tell(lease, "LeaseExtended", f"{_named(lease)} holds for {format_duration(ttl_s)}")
         return lease
 
@@ -125,7 +134,7 @@ class Leases:
         """End a lease now. Raises RequestError (not_found), and OSError: then it still holds."""
         async with self._lock:
             lease = self._of(lease_id)
-            await self._keep(tuple(each for each in self.all() if each is not lease))
+            await self._keep(tuple(each for each in self._leases if each is not lease))
             await self._judge()
         self._tell(lease, "LeaseEnded", f"{_named(lease)} was ended")
         return lease
@@ -133,9 +142,6 @@ class Leases:
     async def edited(self, changes: Iterable[Change], accepted: Accepted) -> None:
         """The file was edited, and `accepted` is what it says now: leases on changed paths end,
         and those that do not fit any more are dropped. Never raises.
-
-        The leases change last and without an await after it, so that a caller who then puts
-        `accepted` in effect at once shows both together.
         """
         async with self._lock:
             leases = self.all()
@@ -153,7 +159,7 @@ class Leases:
 
     async def judge(self, accepted: Accepted) -> None:
         """The document was changed otherwise, or was read for the first time: leases that do not
-        fit it are dropped. Never raises; see `edited`.
+        fit it are dropped. Never raises.
         """
         async with self._lock:
             await self._judge(accepted)
@@ -163,7 +169,8 @@ class Leases:
         while True:
             self._poked.clear()
             async with self._lock:
-                await self._expire()
+                if self.all() != self._leases:
+                    await self._judge()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._rest_s()):
                     await self._poked.wait()
@@ -173,35 +180,35 @@ class Leases:
         ends = [lease.expires_at for lease in self._leases]
         return min(LOOK_S, max(0.0, (min(ends) - self._now()).total_seconds())) if ends else None
 
-    async def _expire(self) -> None:
-        left = self.all()
-        gone = [lease for lease in self._leases if lease not in left]
-        if not gone:
-            return
-        await self._judge()
-        for lease in gone:
-            self._tell(lease, "LeaseExpired", f"{_named(lease)} has run out")
-
     async def _judge(self, accepted: Accepted | None = None, ended: Iterable[str] = ()) -> None:
         """Drop what was ended, what ran out and what does not fit the document, this one from now
         on. Called with the lock held.
         """
-        accepted = accepted or self._accepted
-        left = tuple(lease for lease in self.all() if lease.id not in set(ended))
+        self._accepted = accepted = accepted or self._accepted
+        told, self._told = self._told, accepted.generation if accepted else self._told
+        standing = self.all()
+        expired = [lease for lease in self._leases if lease not in standing]
+        left = tuple(lease for lease in standing if lease.id not in ended)
         void: tuple[tuple[Lease, DocumentError], ...] = ()
         if accepted is not None and left:
             void = leased(accepted, left, self._now()).void
             left = tuple(lease for lease in left if lease not in [each for each, _ in void])
-        if left != self._leases:
-            try:
-                await self._keep(left)
-            except OSError as trouble:
-                log.warning("leases not kept", extra={"error": str(trouble)})
-                self._hold(left)
-        self._accepted = accepted
+        news = left != self._leases or (left and told != self._told)
+        self._hold(left)  # first: no pass of the loop shall see the document without this
+        if news:
+            await self._write()
+        for lease in expired:
+            self._tell(lease, "LeaseExpired", f"{_named(lease)} has run out")
         for lease, error in void:
             what = f"{_named(lease)} does not fit the document any more and was dropped: {error}"
             self._tell(lease, "LeaseVoid", what, problems=[str(each) for each in error.problems])
+
+    async def _write(self) -> None:
+        """Write what is held; when that fails, the next one makes up for it."""
+        try:
+            await self._keep(self._leases)
+        except OSError as error:
+            log.warning("leases not kept", extra={"error": str(error)})
 
     def _of(self, lease_id: str) -> Lease:
         for lease in self.all():
@@ -215,14 +222,15 @@ class Leases:
 
     async def _keep(self, leases: tuple[Lease, ...]) -> None:
         """Write first, then hold; raises OSError, and then nothing has changed."""
-        body = {"leases": msgspec.to_builtins(leases)}
+        body = {"generation": self._told, "leases": msgspec.to_builtins(leases)}
         await asyncio.to_thread(self._folder.write, "leases", body)
         self._hold(leases)
 
     def _hold(self, leases: tuple[Lease, ...]) -> None:
-        self._leases = leases
-        self._poked.set()
-        self._changed()
+        if leases != self._leases:
+            self._leases = leases
+            self._poked.set()
+            self._changed()
 
     def _tell(self, lease: Lease, reason: str, message: str, **data: object) -> None:
         facts = {"manager": lease.manager, "expires_at": _iso(lease.expires_at), **data}
@@ -233,14 +241,21 @@ class Leases:
             self._emit(Event("Normal", reason, subject, message, facts))
 
 
-def _kept(folder: StateFolder) -> tuple[Lease, ...]:
+class _Kept(Struct, frozen=True):
+    """What is in the state folder."""
+
+    generation: int | None = None
+    leases: tuple[Lease, ...] = ()
+
+
+def _kept(folder: StateFolder) -> tuple[int | None, tuple[Lease, ...]]:
     """What the state folder has; blocks."""
-    found = (folder.read("leases") or {}).get("leases", ())
     try:
-        return msgspec.convert(found, tuple[Lease, ...])
+        found = msgspec.convert(folder.read("leases") or {}, _Kept)
     except msgspec.ValidationError as error:
         log.warning("leases not readable", extra={"error": str(error)})
-        return ()
+        found = _Kept()
+    return found.generation, found.leases
 
 
 def _fresh(taken: set[str]) -> str:

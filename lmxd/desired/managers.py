@@ -56,19 +56,24 @@ class Managers:
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
-        self._records = _kept(folder)
+        self._told, self._records = _kept(folder)
         self._lock = asyncio.Lock()
 
-    def check(
-        self, edit: Edit, changes: Iterable[Change], accepted: Accepted, *, if_match_current: bool
-    ) -> None:
-        """May this edit make these changes of the accepted document.
+    @property
+    def told(self) -> int | None:
+        """The last generation it was told of, over restarts; None: never of any."""
+        return self._told
+
+    def check(self, edit: Edit, changes: Iterable[Change], accepted: Accepted) -> None:
+        """May this edit make these changes of the accepted document. Its ETags have been found
+        current.
 
         Raises RequestError (field_conflict) with every leaf that is protected, or was set by
-        another named manager while `edit` names no ETag that is current. Force overrides both.
+        another named manager while `edit` names no ETag. Force overrides both.
         """
         if edit.force:
             return
+        looked = any(tag != "*" for tag in edit.if_match)
         protection = Protection(accepted.document)
         conflicts = []
         for change in changes:
@@ -76,7 +81,7 @@ class Managers:
                 owner = self._owner(leaf.path)
                 if protection.covers(leaf.path):
                     conflicts.append(_conflict(leaf, owner, accepted, protected=True))
-                elif owner and owner.by not in (edit.manager, ANONYMOUS) and not if_match_current:
+                elif owner and owner.by not in (edit.manager, ANONYMOUS) and not looked:
                     conflicts.append(_conflict(leaf, owner, accepted, protected=False))
         if conflicts:
             raise _refusal(conflicts)
@@ -98,7 +103,7 @@ class Managers:
                 )
                 for leaf in leaves
             }
-            await self._keep(records)
+            await self._keep(records, generation)
 
     async def file_edited(self, changes: Sequence[Change], generation: int) -> tuple[Event, ...]:
         """The file was edited: what it changed is the file's again. Returns an event for each
@@ -106,7 +111,7 @@ class Managers:
         """
         async with self._lock:
             events = tuple(event for change in changes for event in self._reverted(change))
-            await self._keep(self._without(tuple(leaf_changes(changes)), generation))
+            await self._keep(self._without(tuple(leaf_changes(changes)), generation), generation)
         return events
 
     def owned(self, key: str) -> dict[str, Owner]:
@@ -141,13 +146,12 @@ class Managers:
         for manager, generation in undone.items():
             yield _revert(change, manager, generation)
 
-    async def _keep(self, records: dict[Path, _Record]) -> None:
+    async def _keep(self, records: dict[Path, _Record], generation: int) -> None:
         """Hold and write; a write that fails is made up for by the next one."""
-        if records == self._records:
-            return
-        self._records = records
+        self._told, self._records = generation, records
         body = {
-            "leaves": {pointer(path): msgspec.to_builtins(each) for path, each in records.items()}
+            "generation": generation,
+            "leaves": {pointer(path): msgspec.to_builtins(each) for path, each in records.items()},
         }
         try:
             await asyncio.to_thread(self._folder.write, "managers", body)
@@ -155,14 +159,20 @@ class Managers:
             log.warning("owners of fields not kept", extra={"error": str(error)})
 
 
-def _kept(folder: StateFolder) -> dict[Path, _Record]:
-    found = (folder.read("managers") or {}).get("leaves", {})
+class _Kept(Struct, frozen=True):
+    """What is in the state folder."""
+
+    generation: int | None = None
+    leaves: dict[str, _Record] = {}
+
+
+def _kept(folder: StateFolder) -> tuple[int | None, dict[Path, _Record]]:
     try:
-        records = msgspec.convert(found, dict[str, _Record])
+        found = msgspec.convert(folder.read("managers") or {}, _Kept)
     except msgspec.ValidationError as error:
         log.warning("owners of fields not readable", extra={"error": str(error)})
-        return {}
-    return {parts(at): record for at, record in records.items()}
+        found = _Kept()
+    return found.generation, {parts(at): record for at, record in found.leaves.items()}
 
 
 def _before(record: _Record) -> object:

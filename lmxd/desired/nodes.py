@@ -42,6 +42,8 @@ __all__ = [
 
 MAX_DEPTH = 64
 _STANDARD = "tag:yaml.org,2002:"
+_COLON = re.compile(r"(?:[ \t\r\n]+|#[^\r\n]*)*:")
+_HALVES = re.compile(r"[\ud800-\udfff]")
 # The header of a block scalar, behind its anchor and tag, that makes its last empty lines count.
 _KEEPS = re.compile(r"\A(?:[&!]\S*\s+)*[|>][0-9]?\+")
 
@@ -230,6 +232,11 @@ class _Composer:
         elif (key := self._keys[-1]) is None:
             self._keys[-1] = self._checked_key(node)
         else:
+            if isinstance(node, ScalarNode) and node.span.start == node.span.end:
+                # The parser puts an empty value where the next thing begins.
+                colon = _COLON.match(self._text, key.span.end)
+                at = colon.end() if colon else key.span.end
+                node.span = Span(at, at)
             parent.pairs.append((key, node))
             self._keys[-1] = None
 
@@ -263,7 +270,17 @@ class _Composer:
             keeps = _KEEPS.search(written) is not None
             kept = re.sub(r"(\r\n|\n|\r)\Z", "", written) if keeps else written.rstrip(" \t\r\n")
             span = Span(span.start, span.start + len(kept))
-        return ScalarNode(mark, span, event.value, plain, style, event.anchor)
+        return ScalarNode(mark, span, _whole(event.value, mark), plain, style, event.anchor)
+
+
+def _whole(text: str, mark: Mark) -> str:
+    """JSON escapes what lies beyond U+FFFF as two halves, which the parser leaves apart."""
+    if not _HALVES.search(text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        fail(mark, "half of a surrogate pair is no character", "write the character itself")
 
 
 def _span(event: Any) -> Span:

@@ -38,13 +38,16 @@ class Restored:
     reading: Reading
 
 
-def end_commits(path: Path, generations: Generations, at: datetime) -> tuple[Path, ...]:
+def end_commits(
+    path: Path, generations: Generations, at: datetime, *, writer: bool
+) -> tuple[Path, ...]:
     """Accept or discard intended generations, and save what a crash left beside the file.
 
-    Returns the texts that were set aside. Only for the daemon that may write the file. Blocks.
+    Returns the texts that were set aside. `writer`: this daemon may write the file; what lies
+    beside it may else be another's, in use. Blocks.
     """
     aside = []
-    for raw in sweep(path):
+    for raw in sweep(path) if writer else ():
         if not generations.knows(raw) and not _put_back(path, generations, raw):
             aside.append(generations.set_aside(raw, at))
     for intended in generations.intended():

@@ -51,7 +51,7 @@ class Style:
             short = self.flow(value)
             deep = any(isinstance(item, Mapping | list) for item in value)
             return short if not value or (not deep and len(short) <= room) else None
-        if isinstance(value, str) and "\n" in value and like is None and not self.json:
+        if isinstance(value, str) and "\n" in value and not like and not self.json:
             return None if literal(value) else quoted(value)
         return scalar(value, flow=False, like='"' if self.json else like)
 

@@ -27,11 +27,14 @@ class Cut:
 class Sheet:
     """A text, where things stand in it, and the replacements made so far.
 
-    At one place, what was inserted first is first.
+    At one place, what was inserted first is first. `careful`: comments of lines that go move to
+    the column of their entry, where no block scalar above can take them for its text; otherwise
+    they stay exactly as they are.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, careful: bool) -> None:
         self.layout = layout
+        self.careful = careful
         self.text = layout.text
         self._cuts: list[Cut] = []
 
@@ -44,14 +47,16 @@ class Sheet:
         """Put text before the character at this place."""
         self.cut(at, at, text)
 
-    def cut_lines(self, start: int, end: int, lines: Sequence[str]) -> None:
+    def cut_lines(self, start: int, end: int, lines: Sequence[str], under: str = "") -> None:
         """Replace whole lines by others; `start` begins a line, or is the end of the text.
 
-        A last line without a line break stays one without.
+        A last line without a line break stays one without, but in a block scalar, also one whose
+        header stands `under` which the lines come, where the line break is part of the value.
         """
         text = "".join(line + self.layout.newline for line in lines)
         if text and end == len(self.text) and not self.text.endswith(("\n", "\r")):
-            text = text.removesuffix(self.layout.newline)
+            if not any(line.endswith((" |", " >")) for line in (f" {under}", *lines)):
+                text = text.removesuffix(self.layout.newline)
             if self.layout.line_start(start) != start:
                 text = self.layout.newline + text
         self.cut(start, end, text)

@@ -97,8 +97,8 @@ def _instead_of_inline(sheet: Sheet, slot: Slot, first: str, rest: list[str]) ->
         if not slot.flow:
             raise by_hand(f"line {node.mark.line}: a key without a colon cannot get a value")
         prefix = ": "
-    elif not first:
-        start = _behind(sheet, slot)
+    elif not first or (rest and slot.item):
+        start, prefix = _behind(sheet, slot), " " if first else ""
     elif sheet.text[start - 1 : start] not in {" ", "\t", "\n", "\r"} and start == end:
         prefix = " " + prefix
     sheet.cut(start, end, prefix + first)
@@ -116,7 +116,7 @@ def _below(sheet: Sheet, slot: Slot, first: str, rest: list[str]) -> None:
     # Directly below its header, or a comment between would become text of the block.
     start = layout.line_end(end)
     comments = layout.kept_lines(start, behind, slot.column, exactly=False)
-    sheet.cut_lines(start, behind, [*rest, *comments])
+    sheet.cut_lines(start, behind, [*rest, *comments], first)
 
 
 def _instead_of_block_scalar(sheet: Sheet, slot: Slot, first: str, rest: list[str]) -> None:
@@ -125,9 +125,9 @@ def _instead_of_block_scalar(sheet: Sheet, slot: Slot, first: str, rest: list[st
     content = layout.content(slot.node)
     header = _HEADER.match(sheet.text, content)
     end = header.end() if header else content
-    sheet.cut(content if first else _behind(sheet, slot), end, first)
+    sheet.cut(_behind(sheet, slot), end, " " + first if first else "")
     body = layout.line_end(content)
-    sheet.cut_lines(body, max(body, layout.line_end(slot.node.span.end)), rest)
+    sheet.cut_lines(body, max(body, layout.line_end(slot.node.span.end)), rest, first)
 
 
 def _instead_of_block(sheet: Sheet, slot: Slot, first: str, rest: list[str]) -> None:
@@ -138,20 +138,23 @@ def _instead_of_block(sheet: Sheet, slot: Slot, first: str, rest: list[str]) -> 
     start = layout.content(node)
     if not layout.starts_line(start):
         sheet.keep(layout.comments_in(start, node.span.end), slot.above)
-        sheet.cut(start if first else _behind(sheet, slot), node.span.end, first)
+        begin = start if first and not rest else _behind(sheet, slot)
+        sheet.cut(begin, node.span.end, first if begin == start or not first else " " + first)
         if rest:
             _below(sheet, slot, first, rest)
         return
     if first:
         sheet.insert(_behind(sheet, slot), " " + first)
     begin, end = layout.line_start(start), layout.line_end(node.span.end)
-    if not rest:
-        sheet.cut_lines(begin, end, layout.kept_lines(begin, end, slot.column, exactly=True))
+    if not rest and not sheet.careful:
+        lines = layout.kept_lines(begin, end, layout.column(start), exactly=True)
+        sheet.cut_lines(begin, end, lines)
         return
     # All that is below the key: what stays behind new lines could become text of a block.
     begin, end = layout.line_end(_behind(sheet, slot)), layout.extent_end(end - 1, slot.column)
-    comments = layout.kept_lines(begin, end, slot.column, exactly=False)
-    sheet.cut_lines(begin, end, [*rest, *comments] if first else [*comments, *rest])
+    column = slot.column if first else len(rest[0]) - len(rest[0].lstrip(" "))
+    comments = layout.kept_lines(begin, end, column, exactly=False)
+    sheet.cut_lines(begin, end, [*rest, *comments] if first else [*comments, *rest], first)
 
 
 def _behind(sheet: Sheet, slot: Slot) -> int:

@@ -27,7 +27,7 @@ from lmxd.desired.sheet import Sheet, by_hand
 from lmxd.desired.slot import Slot, fill
 from lmxd.desired.untouched import require_untouched
 from schemas.edit import Change
-from schemas.errors import DocumentError
+from schemas.errors import Code, DocumentError, RequestError
 from schemas.patch import applied, reordered, same
 
 __all__ = ["spliced"]
@@ -49,22 +49,31 @@ def spliced(raw: bytes, changes: Sequence[Change]) -> bytes:
         raise by_hand("the document is not a map")
     wanted = applied(before.data, changes)
     layout = Layout(before.text, before.root)
-    sheet = Sheet(layout)
-    splicer = _Splicer(sheet, before, wanted)
-    splicer.run()
+    bom = _BOM if raw.startswith(_BOM) else b""
+    try:
+        return bom + _edited(before, wanted, changes, Sheet(layout, careful=False))
+    except RequestError as error:
+        if error.code is Code.ALIASED_NODE:
+            raise
+        return bom + _edited(before, wanted, changes, Sheet(layout, careful=True))
+
+
+def _edited(
+    before: Parsed, wanted: Mapping[str, object], changes: Sequence[Change], sheet: Sheet
+) -> bytes:
+    """One way to make the changes, and the proof that it made them."""
+    _Splicer(sheet, before, wanted).run()
     try:
         text = sheet.result().encode()
+        after = parsed(text)
     except UnicodeEncodeError:
         raise by_hand("a text holds half of a surrogate pair, which no file can hold") from None
-    result = (_BOM if raw.startswith(_BOM) else b"") + text
-    try:
-        after = parsed(result)
     except DocumentError as error:
         if error.reason == "FileTooLarge":
             raise
         raise by_hand(f"the text cannot take the change: {error.problems[0].message}") from error
     require_untouched(before, after, wanted, changes)
-    return result
+    return text
 
 
 class _Splicer:
@@ -89,7 +98,7 @@ class _Splicer:
     def _lay(self, path: Keys, slot: Slot, old: object, new: object) -> None:
         """Make the value in this slot the new one."""
         moved = path == _MODELS and isinstance(old, dict) and isinstance(new, dict)
-        if same(old, new) and not (moved and reordered(old, new)):  # type: ignore[arg-type]
+        if path and same(old, new) and not (moved and reordered(old, new)):  # type: ignore[arg-type]
             return
         node = slot.node
         self._anchors.require_alone(path, node)

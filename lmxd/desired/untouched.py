@@ -35,8 +35,8 @@ def require_untouched(
     if _comments(old) != _comments(new):
         raise by_hand("a comment would be lost")
     touched = {line for change in changes for line in _touched(old, before.root, change, wanted)}
-    stay = [line for at, line in enumerate(old.lines()) if at not in touched]
-    there = iter(new.lines())
+    stay = [line for at, line in enumerate(old.lines(old.newline)) if at not in touched]
+    there = iter(new.lines(old.newline))
     for line in stay:
         if line not in there:
             raise by_hand(f"a line that is not asked about would change: {line.strip()[:60]}")

@@ -6,7 +6,6 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,22 +13,19 @@ from reconciler import routes as routing
 from reconciler.actions import (
     Action,
     Delete,
-    Download,
-    Drain,
     Load,
-    MemoryLane,
     Outcome,
     Plan,
-    Promote,
     Publish,
-    Unload,
-    Verify,
 )
-from reconciler.backoff import blocks, failure_key
+from reconciler.backoff import failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
+from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
+from reconciler.loop.pins import Pins
+from reconciler.loop.start import starting
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.prewarm import NOTHING_KNOWN, loads
@@ -122,6 +118,7 @@ class Core:
         self._memory = Memory(remembered, remembered.ledger, software=software or version)
         self._host = host
         self._document: tuple[Accepted | None, tuple[Lease, ...], Effective] = (None, (), NOTHING)
+        self._pins = Pins(host)
         self._variants: tuple[EffectiveModel, ...] = ()
         self._loads = NOTHING_KNOWN
         self._latest = datetime.min.replace(tzinfo=UTC)
@@ -132,12 +129,16 @@ class Core:
         self._routes = Routes()
         self._status: DaemonStatus | None = None
         self._stepped: ClockStep | None = None
+        self._calendar = Calendar(host)
 
     def step(self, seen: Seen) -> Decision:
         """One pass over everything that was seen."""
         seen = replace(seen, credentials=failure_key(seen.credentials, self._memory.software))
         memory = self._memory
         effective = self._enter(seen.config, seen.observed)
+        ahead, skipped = self._calendar.look(
+            seen.config.accepted, self._document[2], seen.observed.at
+        )
         total = budget(effective.memory, seen.observed.host)
         dead, met = self._file(seen, effective, total)
         for model in effective.models:
@@ -147,7 +148,10 @@ class Core:
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
-        start = tuple(self._start(decided, effective, observed))
+        start = starting(decided, effective, observed, self._running, memory.kept.failures)
+        if any(isinstance(action, Load) for action in start):
+            # All numbers the plan gave out are spent: none of them may come twice.
+            memory.serial += sum(isinstance(step.action, Load) for step in decided.steps)
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -161,6 +165,8 @@ class Core:
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
             self._known(seen.credentials), dict(self._running), stepped=self._stepped,
+            overfull=self._pins.look(seen.config.accepted, effective, observed, known, total),
+            schedules=ahead,
         )  # fmt: skip
         before, self._status = self._status, report(picture, self._status, self._about)
         return Decision(
@@ -173,18 +179,19 @@ class Core:
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
             status=self._status,
-            events=happened(before, self._status, replace(met, started=start)),
+            events=happened(before, self._status, replace(met, started=start, skipped=skipped)),
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
         """The files that a pass at that instant has to look at: what the document names, and what
         models ran when they last answered, where that is something else.
         """
-        named = artifacts(config.accepted, self._host, config.leases, self._steady(at))
-        asked = self._status.generation if self._status is not None else 0
-        if config.accepted is not None and config.accepted.generation == asked:
-            return named | self._beside
-        return named.union(*(each.artifacts for each in self._memory.kept.proven.values()))
+        at = self._steady(at)
+        if self._edited(config) or self._turned(at):
+            proven = (each.artifacts for each in self._memory.kept.proven.values())
+            return artifacts(config.accepted, self._host, config.leases, at).union(*proven)
+        named = artifacts(config.accepted, self._host, (), at) | self._beside
+        return named | {m.artifact for m in self._document[2].models} if config.leases else named
 
     def _previous(self, decided: Plan) -> frozenset[ArtifactRef]:
         """Files of what models ran before, where they should run something else now."""
@@ -196,6 +203,14 @@ class Core:
         """The instant to go by when the clock says `at`."""
         return self._latest if timedelta() < self._latest - at < SWAY else at
 
+    def _edited(self, config: ConfigView) -> bool:
+        accepted, leases, _ = self._document
+        return config.accepted is not accepted or config.leases != leases
+
+    def _turned(self, at: datetime) -> bool:
+        until = self._document[2].until
+        return at < self._latest or (until is not None and at >= until)
+
     def _enter(self, config: ConfigView, observed: Observed) -> Effective:
         """What holds now; counts an epoch when it is another than before.
 
@@ -203,22 +218,19 @@ class Core:
         changed what they say, when it went back, and when loads ahead of windows take another time.
         """
         at, accepted = self._steady(observed.at), config.accepted
-        before, leases, held = self._document
-        turned = at < self._latest or (held.until is not None and at >= held.until)
+        edited, turned = self._edited(config), self._turned(at)
         self._latest = at
-        edited = accepted is not before or config.leases != leases
         if edited:
             self._variants = variants(accepted, self._host)
         took = loads(self._variants, observed.disk, self._memory.kept.ledger)
         reckoned = self._loads
         self._loads = took if turned or edited else took.or_longer(reckoned)
         if turned or edited or self._loads != reckoned:
-            leases = config.leases
-            held = (
-                of_document(accepted, at, self._host, self._loads, leases) if accepted else NOTHING
-            )
-            self._document = (accepted, leases, held)
-        effective = under_demand(held, observed.demands)
+            held = NOTHING
+            if accepted is not None:
+                held = of_document(accepted, at, self._host, self._loads, config.leases)
+            self._document = (accepted, config.leases, held)
+        effective = under_demand(self._document[2], observed.demands)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
@@ -295,35 +307,6 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
-        """What may start now: transfers up to their number, one in the memory lane, all drains."""
-        transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
-        lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())
-        for step in decided.steps:
-            action = step.action
-            if step.after or action.key in self._running or self._blocked(action, observed.at):
-                continue
-            match action:
-                case Download() | Verify() if transfers < effective.downloads:
-                    transfers += 1
-                    yield action
-                case Drain() | Delete():
-                    yield action
-                case Load() if lane_free and _fits(action, decided, effective, observed):
-                    lane_free = False
-                    # All numbers the plan gave out are spent: none of them may come twice.
-                    self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
-                    yield action
-                case Promote() | Unload() if lane_free:
-                    lane_free = False
-                    yield action
-
-    def _blocked(self, action: Action, at: datetime) -> bool:
-        """Actions that are not judged in the plan wait out their own failures here."""
-        return isinstance(action, Publish) or blocks(
-            self._memory.kept.failures.get(action.key), action.key, at
-        )
-
     def _subjects(self, effective: Effective, observed: Observed) -> set[str]:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
@@ -352,20 +335,6 @@ class Core:
                 left = timedelta(seconds=model.keep_alive_s - demand.quiet_s)
                 moments.append(at + max(GLANCE, left))
         return min(moments, default=None)
-
-
-def _fits(load: Load, decided: Plan, effective: Effective, observed: Observed) -> bool:
-    """The last check before memory is taken, whatever the order of the plan promised."""
-    if decided.budget is None or decided.memory_now + load.reserve > decided.budget:
-        return False
-    alive = [i.key for i in observed.instances if i.phase is not InstancePhase.DEAD]
-    if effective.loaded is not None and len(alive) >= effective.loaded:
-        return False
-    model = effective.model(load.model)
-    if model is None or model.group is None:
-        return True
-    groups = (m.group for m in effective.models if m.key != load.model and m.key in alive)
-    return model.group not in groups
 
 
 def _published(decided: Plan) -> Plan:

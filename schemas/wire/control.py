@@ -156,14 +156,16 @@ class TimelineLoser(Struct, frozen=True):
 class TimelineSpan(Struct, frozen=True):
     """From `start` up to `end` nothing changes by the clock.
 
-    `loaded` maps models to the bytes they take, `reserved` is their sum; `on_demand` may be
-    loaded by requests; `aliases` maps names to the models they lead to.
+    `loaded` maps models that answer to the bytes they take, `standby` those that are in memory and
+    answer nobody: loaded ahead, or kept; `reserved` is the sum. `on_demand` may be loaded by
+    requests; `aliases` maps names to the models they lead to.
     """
 
     start: str
     end: str
     windows: tuple[str, ...]
     loaded: dict[str, int]
+    standby: dict[str, int]
     on_demand: tuple[str, ...]
     losers: tuple[TimelineLoser, ...]
     aliases: dict[str, tuple[str, ...]]

@@ -260,7 +260,7 @@ def mounted(script: str, path: Path) -> str:
 
 def test_a_mounted_file_is_written_in_place(path: Path, tmp_path: Path) -> None:
     source = tmp_path / "source with space.yaml"
-    source.write_bytes(BASE)
+    source.write_bytes(BASE * 9)
     assert mounted(f'mount --bind "{source}" "$DOC"', path) == "None True True"
     assert source.read_bytes() == NEW
     assert path.read_bytes() == BASE

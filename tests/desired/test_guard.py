@@ -75,14 +75,21 @@ async def test_a_mass_removal_waits_for_confirmation(desk: Desk) -> None:
 async def test_only_the_text_that_waits_can_be_confirmed(desk: Desk) -> None:
     await desk.save(HALF)
     sha256 = await waits(desk)
-    with pytest.raises(RequestError) as caught:
-        await desk.file.confirm("0" * 64)
-    assert caught.value.code == Code.PRECONDITION_FAILED
-    assert caught.value.details == {"held": sha256}
+    for other in ("0" * 64, sha256[:7], sha256[1:], ""):
+        with pytest.raises(RequestError) as caught:
+            await desk.file.confirm(other)
+        assert caught.value.code == Code.PRECONDITION_FAILED
+        assert caught.value.details == {"held": sha256}
     await desk.save(six())
     with pytest.raises(RequestError, match="no edit is held") as caught:
         await desk.file.confirm(sha256)
     assert caught.value.details == {"held": None}
+
+
+async def test_the_first_digits_name_it(desk: Desk) -> None:
+    await desk.save(HALF)
+    assert (await desk.file.confirm((await waits(desk))[:8])).changed
+    assert desk.models == list("def")
 
 
 async def test_a_save_that_comes_before_the_confirmation_is_not_confirmed(desk: Desk) -> None:

@@ -154,15 +154,29 @@ async def test_an_edit_that_only_changes_the_spelling_survives_too(desk: Desk) -
     assert (desk.generation, desk.file.raw) == (1, HUMAN.encode())
 
 
-async def test_a_start_beside_another_writer_leaves_its_files_alone(
+async def test_what_another_writer_left_is_kept_when_it_is_taken_over(
     desk: Desk, tmp_path: Path
 ) -> None:
-    """Somebody else's swap is under way: its draft is not ours to remove."""
+    """While the other writes, its draft is in use and not ours to remove."""
     await desk.started()
     draft = desk.path.with_name(f".{desk.path.name}.lmxd-abc.swap")
     draft.write_text(HUMAN)
-    second = Desk(tmp_path / "second")
     (tmp_path / "second").mkdir()
+    second = Desk(tmp_path / "second")
     await second.started(desk.path)
-    assert draft.exists()
     assert second.file.view().writable_reason == "DocumentLocked"
+    await second.file.tend()
+    assert draft.exists()
+    await desk.file.close()
+    await second.file.tend()
+    assert not draft.exists()
+    assert second.history.knows(HUMAN.encode())
+    await second.file.close()
+
+
+async def test_a_read_only_file_ends_a_killed_commit_too(desk: Desk) -> None:
+    kill(desk, "accept")
+    desk.path.chmod(0o444)
+    await desk.started()
+    assert (desk.generation, desk.history.intended()) == (2, [])
+    assert desk.kept[0].author == "bot"

@@ -25,7 +25,7 @@ class Resident:
     phase: InstancePhase = InstancePhase.LOADING
     measured: int | None = None
     in_flight: int = 0
-    drain_until: datetime | None = None
+    drain_until: float | None = None
     exit: ExitReport | None = None
 
 
@@ -61,7 +61,7 @@ class Pool:
         resident.phase = InstancePhase.CURRENT
         self.current[key] = uid
 
-    def drain(self, uid: InstanceUid, until: datetime | None) -> None:
+    def drain(self, uid: InstanceUid, until: float | None) -> None:
         """No more claims."""
         resident = self.residents.get(uid)
         if resident is not None and resident.phase in LIVE:

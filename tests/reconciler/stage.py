@@ -6,8 +6,8 @@ from reconciler.actions import Failure
 from reconciler.loop.core import Decision
 from reconciler.state import ModelKey
 from schemas.status import Condition
-from tests.reconciler.rules import Rules
 from tests.reconciler.world import GIB, Repo, World
+from tests.simulation.rules import Rules
 
 BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=True)
 GATED = Failure("GatedRepo", "gated", terminal=True)

@@ -10,9 +10,9 @@ from reconciler.plan import plan
 from reconciler.state import Demand, InstancePhase, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import GIB, effective, instance, model, observed, verified
-from tests.reconciler.rules import at_rest
 from tests.reconciler.stage import condition, edit, entry, run_until, world
 from tests.reconciler.world import World
+from tests.simulation.rest import at_rest
 
 
 def on_demand(name: str, **fields: object) -> dict[str, object]:

@@ -62,7 +62,7 @@ def test_hard_ends_what_runs_and_drain_lets_it_end() -> None:
         here.at = NOON + HOUR
         run_until(here, "drain:one#1")
         here.begin("drain:one#1")
-        assert here.running["drain:one#1"].until == here.at + timedelta(seconds=deadline)
+        assert here.running["drain:one#1"].until == here.lived + deadline
         assert here.can_end("drain:one#1") is (close == "hard")
         here.settle()
         assert loads(here) == ["load:one#1", "unload:one#1"]

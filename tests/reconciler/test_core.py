@@ -9,7 +9,6 @@ import pytest
 from reconciler.actions import Failure
 from reconciler.loop.core import Core
 from reconciler.state import ArtifactRef, InstancePhase, Live, ModelKey
-from tests.reconciler.rules import at_rest
 from tests.reconciler.stage import (
     BROKEN,
     CUT,
@@ -21,6 +20,7 @@ from tests.reconciler.stage import (
     uid_of,
     world,
 )
+from tests.simulation.rest import at_rest
 
 
 def test_a_model_is_downloaded_verified_loaded_promoted_and_answers() -> None:

@@ -10,10 +10,10 @@ from reconciler.drift import FILES, LOADED
 from reconciler.loop.core import Decision
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, Live, ModelKey
 from schemas.errors import Code
-from tests.reconciler.rules import at_rest
 from tests.reconciler.stage import condition, entry, uid_of, world
 from tests.reconciler.test_admission import asked, on_demand
 from tests.reconciler.world import World
+from tests.simulation.rest import at_rest
 
 LEFT = pytest.mark.parametrize("policy", ["adopt", "warn"])
 

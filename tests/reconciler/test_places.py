@@ -7,11 +7,11 @@ import pytest
 from reconciler.state import InstancePhase, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import effective, instance, model, verified
-from tests.reconciler.rules import at_rest
 from tests.reconciler.stage import condition, entry, run_until, world
 from tests.reconciler.test_admission import asked, on_demand, settle_busy
 from tests.reconciler.test_lane import lines, planned
 from tests.reconciler.world import World
+from tests.simulation.rest import at_rest
 
 
 def edit(at: World, loaded: int | None = None, aliases: object = None, **models: object) -> None:

@@ -12,10 +12,10 @@ from reconciler.previous import Proven, spec_again
 from reconciler.state import ArtifactRef, DiskState, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import model, spec, verified
-from tests.reconciler.rules import at_rest
 from tests.reconciler.stage import BROKEN, GATED, condition, edit, entry, run_until, uid_of, world
 from tests.reconciler.test_admission import asked, on_demand, settle_busy
 from tests.reconciler.world import World
+from tests.simulation.rest import at_rest
 
 CRASH = Failure("LoadFailed", "out of memory")
 

@@ -167,6 +167,17 @@ def test_a_held_model_of_the_document_keeps_its_own_target() -> None:
     assert found.targets[ModelKey("old")].live is Live.READY
 
 
+def test_a_held_model_that_was_not_ready_when_it_left_the_document_is_ready_now() -> None:
+    old, new = model("a"), model("b")
+    coming = observed({"a": verified(4)})
+    before = table(effective(old, aliases={"auto": (old.key,)}), coming)
+    assert before.targets[old.key].live is Live.COMING
+    seen = observed({"a": verified(4)}, [instance(old, verified(4))])
+    after = table(effective(new, aliases={"auto": (new.key,)}), seen, Knowledge(published=before))
+    assert after.names["auto"] == (new.key, old.key)
+    assert (after.targets[old.key].live, after.targets[old.key].revision) == (Live.READY, "r1")
+
+
 def test_a_name_that_was_not_there_before_holds_nothing() -> None:
     old, new = model("old"), model("new")
     wanted = effective(new, aliases={"x": (new.key,)})

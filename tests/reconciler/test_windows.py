@@ -10,9 +10,10 @@ import pytest
 from reconciler.loop.core import Decision
 from reconciler.state import Live, ModelKey
 from schemas.errors import Code
-from tests.reconciler.rules import Rules, at_rest
 from tests.reconciler.stage import condition, entry, run_until, world
 from tests.reconciler.world import World
+from tests.simulation.rest import at_rest
+from tests.simulation.rules import Rules
 
 EVENING = datetime(2026, 11, 20, 20, 59, tzinfo=UTC)  # a minute before 22:00 in Paris
 OPENS, CLOSES = EVENING + timedelta(minutes=1), EVENING + timedelta(hours=8, minutes=1)

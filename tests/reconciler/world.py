@@ -41,10 +41,12 @@ from reconciler.state import (
     Live,
     ModelKey,
     Observed,
+    Routes,
 )
 from schemas.desired import DesiredState
 from tests.reconciler.pool import Pool
 
+MIB = 1024**2
 GIB = 1024**3
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -86,7 +88,8 @@ class Effect:
     action: Action
     begun: bool = False
     cancelled: bool = False
-    until: datetime | None = None
+    begun_at: float = 0.0
+    until: float | None = None
 
 
 @dataclass
@@ -105,6 +108,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.config = ConfigView("/doc.yaml", None, False, False, "NoLastGood", "no document yet")
+        self.lived = 0.0
         self.disk: dict[ArtifactRef, DiskState] = {}
         self.generation = 0
         self.steps = 0
@@ -112,13 +116,17 @@ class World:
         self._boot()
 
     def _boot(self) -> None:
-        self.core = Core(self.remembered, "0", "state", host=self.name)
+        self.core = self._core()
         self.pool = Pool()
         self.running: dict[str, Effect] = {}
         self.outcomes: list[Outcome] = []
         self.waiting: list[str] = []
-        self.asked: dict[ModelKey, datetime] = {}
+        self.asked: dict[ModelKey, float] = {}
         self.decision: Decision | None = None
+        self.routes: Routes | None = None
+
+    def _core(self) -> Core:
+        return Core(self.remembered, "0", "state", host=self.name)
 
     # --- what people and machines do to it -----------------------------------------------------
 
@@ -140,7 +148,12 @@ class World:
         self._boot()
 
     def sleep(self, seconds: float) -> None:
-        """Time passes."""
+        """Time passes, on both clocks."""
+        self.lived += seconds
+        self.set_clock(seconds)
+
+    def set_clock(self, seconds: float) -> None:
+        """The wall clock alone is set, or the machine slept: durations know nothing of it."""
         self.at += timedelta(seconds=seconds)
 
     def request(self, name: str) -> None:
@@ -155,14 +168,14 @@ class World:
             key = self._choose(name)
             if key is None:
                 continue
-            self.asked[key] = self.at
+            self.asked[key] = self.lived
             if not self.pool.claim(key):
                 self.waiting.append(name)
 
     def release(self, uid: InstanceUid) -> None:
         """A request ends."""
         self.pool.release(uid)
-        self.asked[self.pool.residents[uid].action.model] = self.at
+        self.asked[self.pool.residents[uid].action.model] = self.lived
 
     def kill(self, uid: InstanceUid, *, outside: bool = False) -> None:
         """A worker dies, or somebody ends it."""
@@ -178,14 +191,24 @@ class World:
         """One pass, and the start of what it decided."""
         seen = self.seen()
         self.outcomes = []
-        decision = self.core.step(seen)
-        self.steps += 1
+        decision = self.decide(seen)
         self.remembered = decision.remembered
-        for uid in decision.forget:
-            self.pool.forget(uid)
-        self.decision = decision
+        self.act(decision)
+        return decision
+
+    def decide(self, seen: Seen) -> Decision:
+        """Let the core look."""
+        decision = self.decision = self.core.step(seen)
+        self.steps += 1
         if self.watch is not None:
             self.watch(self, decision, seen.outcomes)
+        return decision
+
+    def act(self, decision: Decision) -> None:
+        """Carry out what was decided: forget, publish, cancel, start."""
+        for uid in decision.forget:
+            self.pool.forget(uid)
+        self.routes = decision.routes
         for key in decision.cancel:
             if key in self.running:
                 self.running[key].cancelled = True
@@ -194,7 +217,6 @@ class World:
             self.running[action.key] = Effect(action)
             self.history.append(action.key)
         self.serve()
-        return decision
 
     def seen(self) -> Seen:
         """What a pass sees now."""
@@ -232,15 +254,15 @@ class World:
         result = {}
         for key, asked in self.asked.items():
             used = key in busy or counts.get(key, 0) > 0
-            quiet = 0.0 if used else (self.at - asked).total_seconds()
+            quiet = 0.0 if used else self.lived - asked
             result[key] = Demand(counts.get(key, 0), quiet)
         return result
 
     def _choose(self, name: str) -> ModelKey | None:
         """The gate's choice: the first that is ready, coming, on demand; None: refused."""
-        if self.decision is None:
+        routes = self.routes
+        if routes is None:
             return None
-        routes = self.decision.routes
         keys = routes.names.get(name, (ModelKey(name),))
         targets = [routes.targets[key] for key in keys if key in routes.targets]
         open_ = [target for target in targets if target.live is not Live.REFUSED]
@@ -258,13 +280,12 @@ class World:
     def begin(self, key: str) -> None:
         """The effect of a started action can be seen from now on."""
         effect = self.running[key]
-        effect.begun = True
+        effect.begun, effect.begun_at = True, self.lived
         match effect.action:
             case Load() as load:
                 self.pool.begin(load, self.at)
             case Drain(uid=uid, deadline_s=deadline):
-                forever = deadline == float("inf")
-                effect.until = None if forever else self.at + timedelta(seconds=deadline)
+                effect.until = None if deadline == float("inf") else self.lived + deadline
                 self.pool.drain(uid, effect.until)
             case Unload(uid=uid):
                 self.pool.stop(uid)
@@ -282,7 +303,7 @@ class World:
         if not isinstance(effect.action, Drain) or effect.cancelled or not effect.begun:
             return True
         resident = self.pool.residents.get(effect.action.uid)
-        late = effect.until is not None and self.at >= effect.until
+        late = effect.until is not None and self.lived >= effect.until
         return late or resident is None or resident.in_flight == 0
 
     def end(self, key: str, fault: Failure | None = None) -> None:
@@ -377,7 +398,7 @@ class World:
                 left = decision.picture.plan.steps
                 assert not left, f"nothing runs and nothing will: {left}"
                 return decision
-            self.at = max(self.at, wake) + timedelta(milliseconds=1)
+            self.sleep(max(0.0, (wake - self.at).total_seconds()) + 0.001)
         raise AssertionError(f"no rest after {limit} steps: {self.step().picture.plan}")
 
     def serving(self) -> set[ModelKey]:

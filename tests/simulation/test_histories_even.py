@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-from tests.reconciler.chaos import replay
+from tests.simulation.replay import replay
 
-SEEDS = 1000
-PORTION = 50
+SEEDS = 2_000
+PORTION = 100
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, PORTION))
+@pytest.mark.parametrize("first", range(0, SEEDS, 2 * PORTION))
 def test_trouble_breaks_no_rule_and_peace_ends_in_rest(first: int) -> None:
     for seed in range(first, first + PORTION):
         replay(seed)
@@ -23,7 +23,7 @@ def test_trouble_breaks_no_rule_and_peace_ends_in_rest(first: int) -> None:
 def test_a_seed_is_the_same_history_in_every_process() -> None:
     """Also where strings hash differently, so that a seed found elsewhere can be replayed here."""
     code = (
-        "from tests.reconciler.chaos import replay\n"
+        "from tests.simulation.replay import replay\n"
         "for seed in range(12): print(replay(seed).history)"
     )
     texts = {

@@ -1,14 +1,11 @@
-"""What holds at every step of the fake world, and what holds once it is at rest.
+"""What holds at every step of a fake world, whatever its documents are.
 
 `Rules` watches a world (`World.watch`): it is told every decision before it is carried out, and
 raises AssertionError at the first one that breaks a rule. Numbers in the docstrings are those of
-the invariants in the design's list.
+the invariants in the list of `tests.simulation`.
 """
 
 from __future__ import annotations
-
-from collections import Counter
-from datetime import datetime
 
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.conditions import instant
@@ -18,17 +15,14 @@ from reconciler.state import (
     ArtifactRef,
     DiskPhase,
     DiskState,
-    Effective,
     InstancePhase,
     Live,
     ModelKey,
-    ModelState,
 )
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, DaemonStatus
 from tests.reconciler.pool import Resident
 from tests.reconciler.world import World
-
-GOOD_REASONS = {"WithinBudget", "EstimateUnknown"}
+from tests.simulation.attempts import Attempts
 
 
 class Rules:
@@ -37,35 +31,38 @@ class Rules:
     def __init__(self) -> None:
         self._generation = 0
         self._epoch = 0
+        self._published = 0
         self._before: DaemonStatus | None = None
-        self._tried: dict[str, object] = {}
-        self._begun: dict[str, dict[str, object]] = {}
+        self._attempts = Attempts()
         self._uids: set[str] = set()
-        self._starts: Counter[tuple[str, datetime]] = Counter()
+        self._total: int | None = None
+        self._over = 0
 
     def restarted(self) -> None:
         """The status starts anew; what is remembered does not."""
         self._before = None
+        self._epoch = self._published
+        self._attempts = Attempts()
         self._uids.clear()
 
     def __call__(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
         """Check one decision."""
+        self._published = world.routes.epoch if world.routes else self._published
         self._numbers(decision)
-        self._conditions(decision.status, instant(world.at))
+        self._conditions(decision.status, instant(decision.picture.observed.at))
         self._budget(world, decision)
         self._lane(world, decision)
         self._places(world, decision)
         self._routes(world, decision)
-        self._once(world, decision, outcomes)
-        self._rate(world, decision)
+        self._attempts.check(world, decision, outcomes)
         self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
-                self._loads_verified(world, action)
+                self._loads_verified(decision, action)
             elif isinstance(action, Unload):
                 self._unloads_free(world, action)
             elif isinstance(action, Delete):
-                self._deletes_ours(world, decision, action)
+                self._deletes_ours(decision, action)
 
     def _numbers(self, decision: Decision) -> None:
         """6: generation and epoch never go back, and nothing is observed that is not there."""
@@ -93,19 +90,27 @@ class Rules:
         """1: a load never takes memory that is not there. Only a load that turns out larger, or a
         smaller budget, brings the sum above it, and then nothing is loaded.
         """
-        total = decision.picture.plan.budget
+        total = self._total = decision.picture.plan.budget
         loads = [a for a in decision.start if isinstance(a, Load)]
         if total is None:
             assert not loads
             return
-        held = _held(world)
-        unseen = sum(
-            e.action.reserve
-            for e in world.running.values()
-            if isinstance(e.action, Load) and e.action.uid not in world.pool.residents
-        )
+        taken = held(world)
         if loads:
-            assert held + unseen + loads[0].reserve <= total, "a load breaks the budget"
+            assert taken + _on_the_way(world) + loads[0].reserve <= total, (
+                "a load breaks the budget"
+            )
+
+    def meter(self, world: World) -> None:
+        """1: between passes, what instances may take grows beyond the budget only by a load that
+        turns out larger than anybody knew. Files of others stay.
+        """
+        total = self._total
+        over = held(world) + _on_the_way(world)
+        if total is not None and over > total and over > self._over:
+            surprises = [u for u, r in world.pool.residents.items() if _surprise(r)]
+            assert surprises, f"{over} of {total} bytes are taken"
+        self._over = over
 
     def _places(self, world: World, decision: Decision) -> None:
         """1: a load never makes more instances than `limits.loaded`, nor a second one of a group,
@@ -113,13 +118,13 @@ class Rules:
         """
         effective = decision.picture.effective
         started = [e.action for e in world.running.values() if isinstance(e.action, Load)]
-        alive = {r.action.uid: r.action.model for r in _alive(world)}
-        alive.update({a.uid: a.model for a in started})
+        there = {r.action.uid: r.action.model for r in alive(world)}
+        there.update({a.uid: a.model for a in started})
         groups = {m.key: m.group for m in effective.models if m.group is not None}
         for load in (a for a in decision.start if isinstance(a, Load)):
-            assert effective.loaded is None or len(alive) < effective.loaded, "too many instances"
+            assert effective.loaded is None or len(there) < effective.loaded, "too many instances"
             group = groups.get(load.model)
-            rivals = {k for k in alive.values() if k != load.model and groups.get(k) == group}
+            rivals = {k for k in there.values() if k != load.model and groups.get(k) == group}
             assert group is None or not rivals, f"{load.model} is loaded beside {rivals}"
 
     def _lane(self, world: World, decision: Decision) -> None:
@@ -137,20 +142,6 @@ class Rules:
         for keys in routes.names.values():
             assert set(keys) <= routes.targets.keys()
 
-    def _once(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
-        """27: what failed for good is not tried again while nothing has changed."""
-        keys = set() if world.config.accepted is None else world.config.accepted.document.models
-        self._tried = {s: f for s, f in self._tried.items() if s.partition(" ")[2] in keys}
-        total = decision.picture.plan.budget
-        for outcome in outcomes:
-            if outcome.error is not None and outcome.error.terminal:
-                self._tried.update(self._begun[outcome.action.key])
-        for action in decision.start:
-            facts = dict(_facts(action, total, world.credentials))
-            for subject, fact in facts.items():
-                assert self._tried.pop(subject, None) != fact, f"{subject} is tried again"
-            self._begun[action.key] = facts
-
     def _left(self, decision: Decision) -> None:
         """What was taken away outside comes back only where the document has it put right."""
         picture = decision.picture
@@ -164,24 +155,12 @@ class Rules:
                 users = {m.key for m in picture.effective.models if m.artifact == action.artifact}
                 assert not all((k, FILES) in lost for k in users), f"{action.key} undoes it"
 
-    def _rate(self, world: World, decision: Decision) -> None:
-        """27: no busy loop: nothing is started over and over at one instant, and the
-        next look is never at once.
-        """
-        assert decision.wake_at is None or decision.wake_at > world.at
-        for action in decision.start:
-            if not isinstance(action, Load | Download):
-                continue
-            subject = action.model if isinstance(action, Load) else str(action.artifact)
-            self._starts[type(action).__name__ + subject, world.at] += 1
-            assert self._starts[type(action).__name__ + subject, world.at] <= 12, subject
-
-    def _loads_verified(self, world: World, action: Load) -> None:
+    def _loads_verified(self, decision: Decision, action: Load) -> None:
         """4: only verified files of that revision are loaded."""
         source, revision = action.spec.artifact.source, action.spec.revision
         assert any(
             ref.source == source and (disk.phase, disk.revision) == (DiskPhase.VERIFIED, revision)
-            for ref, disk in world.disk.items()
+            for ref, disk in decision.picture.observed.disk.items()
         ), action
         assert action.uid not in self._uids, f"{action.uid} is a number given twice"
         self._uids.add(action.uid)
@@ -191,84 +170,51 @@ class Rules:
         resident = world.pool.residents.get(action.uid)
         assert resident is None or resident.in_flight == 0, action
 
-    def _deletes_ours(self, world: World, decision: Decision, action: Delete) -> None:
+    def _deletes_ours(self, decision: Decision, action: Delete) -> None:
         """3: only files that lmxd brought, that nobody wants and nobody uses."""
-        disk = world.disk[action.artifact]
+        seen = decision.picture.observed
+        disk = seen.disk[action.artifact]
         assert disk.ours > 0
-        assert world.config.accepted is not None
-        document = world.config.accepted.document
+        accepted = decision.picture.config.accepted
+        assert accepted is not None
+        document = accepted.document
         for key in document.models:
             model = document.resolved(key)
             source, _ = model.artifact
-            other = world.disk.get(ArtifactRef(*model.artifact), DiskState())
+            other = seen.disk.get(ArtifactRef(*model.artifact), DiskState())
             if source == action.artifact.source and other.revision in (None, disk.revision):
                 now = decision.picture.effective.model(ModelKey(key))
                 assert now is not None
                 assert now.state == "absent", f"{key} wants what is deleted"
                 assert not model.suspend, f"{key} is suspended"
-        for resident in world.pool.residents.values():
-            spec = resident.action.spec
-            same = (spec.artifact.source, spec.revision) == (
+        for instance in seen.instances:
+            same = (instance.artifact.source, instance.revision) == (
                 action.artifact.source,
                 action.revision,
             )
-            assert not same or resident.phase is InstancePhase.DEAD
+            assert not same or instance.phase is InstancePhase.DEAD, f"{instance.uid} uses it"
 
 
-def at_rest(world: World, decision: Decision) -> None:
-    """20, 21: nothing is left to do, every gap has a reason, and looking again changes nothing."""
-    picture = decision.picture
-    assert picture.plan.empty, picture.plan
-    effective = picture.effective
-    if not effective.suspended and not any(model.suspended for model in effective.models):
-        assert _held(world) <= (picture.plan.budget or 0)
-        _at_most_as_many(world, effective)
-    for model in decision.status.models:
-        ready = _condition(model.conditions, "Ready")
-        verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
-        if verdict.wanted and ready.status != "True":
-            told = _condition(model.conditions, "Admitted").status == "False"
-            stalled = _condition(model.conditions, "Stalled").status == "True"
-            assert told or stalled or effective.suspended, f"{model.key}: {ready}"
-        if model.target.state == ModelState.DOWNLOADED and not stalled_or_ready(model.conditions):
-            left = effective.upkeep.drift != "enforce" and model.drift
-            assert effective.suspended or verdict.reason == "Suspended" or left, model
-    again = world.step()
-    assert again.start == ()
-    assert again.cancel == ()
-    assert again.status == decision.status
-    assert again.routes == decision.routes
-
-
-def _at_most_as_many(world: World, effective: Effective) -> None:
-    """1: no more instances than `limits.loaded`, and at most one model of a group."""
-    alive = [r.action.model for r in _alive(world)]
-    assert effective.loaded is None or len(alive) <= effective.loaded, alive
-    groups = [m.group for m in effective.models if m.group is not None and m.key in alive]
-    assert len(groups) == len(set(groups)), f"two of one group are loaded: {alive}"
-
-
-def _alive(world: World) -> list[Resident]:
+def alive(world: World) -> list[Resident]:
+    """The instances that take memory."""
     return [r for r in world.pool.residents.values() if r.phase is not InstancePhase.DEAD]
 
 
-def _held(world: World) -> int:
+def held(world: World) -> int:
     """Bytes that instances take: what they reserved, later what they are and may still grow to."""
-    alive = _alive(world)
     return sum(
         r.action.reserve if r.measured is None else r.measured + r.action.spec.kv_bytes
-        for r in alive
+        for r in alive(world)
     )
 
 
-def stalled_or_ready(conditions: tuple[Condition, ...]) -> bool:
-    """Files are there, or somebody is told why not."""
-    there = _condition(conditions, "Downloaded").status == "True"
-    return there or _condition(conditions, "Stalled").status == "True"
-
-
-def _condition(conditions: tuple[Condition, ...], kind: str) -> Condition:
-    return next(c for c in conditions if c.type == kind)
+def _on_the_way(world: World) -> int:
+    """Bytes of loads that are started and cannot be seen yet."""
+    return sum(
+        e.action.reserve
+        for e in world.running.values()
+        if isinstance(e.action, Load) and not e.begun and not e.cancelled
+    )
 
 
 def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...], now: str) -> None:
@@ -278,12 +224,8 @@ def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...], now: str
         assert condition.last_transition_time == since, condition
 
 
-def _facts(action: object, total: int | None, credentials: str) -> list[tuple[str, object]]:
-    match action:
-        case Download(artifact=artifact, limits=limits, models=models):
-            return [(f"download {key}", (artifact, limits, credentials)) for key in models]
-        case Load(model=model, spec=spec, previous=previous):
-            subject = f"{'previous' if previous else 'load'} {model}"
-            return [(subject, (spec.spec_hash, total))]
-        case _:
-            return []
+def _surprise(resident: Resident) -> bool:
+    """It is larger than was reserved for it."""
+    return resident.measured is not None and (
+        resident.measured + resident.action.spec.kv_bytes > resident.action.reserve
+    )

@@ -1,0 +1,201 @@
+"""Random documents and edits of them, as plain data, and the parsed documents they stand for.
+
+Values come from small menus, so that two documents have much in common: most parts are parsed
+once a process. Called by `scene` and `history`; draws only from the generator it is given.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from schemas.desired import DesiredState, Limits
+from schemas.model import Model
+from schemas.schedule import Schedule
+
+KEYS = ("a", "b", "c", "d", "e")
+SOURCES = ("org/one", "org/two", "org/three", "org/four")
+NAMES = ("auto", "gpt-4*")
+STATES = ("loaded", "loaded", "loaded", "on-demand", "on-demand", "downloaded", "absent")
+SECONDS = {"0s": 0.0, "10s": 10.0, "1m": 60.0, "5m": 300.0, "forever": float("inf")}
+HOURS = (
+    ("22:00", "06:00"),
+    ("22:00", "02:30"),
+    ("02:30", "10:00"),
+    ("02:15", "02:45"),
+    ("00:00", "24:00"),
+    ("23:30", "00:30"),
+    ("12:00", "12:30"),
+)
+ZONES = ("Europe/Paris", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Kolkata")
+Data = dict[str, Any]
+
+
+def document(rng: random.Random, zone: str | None) -> Data:
+    """A document of a few models and names; with a zone, it may have windows."""
+    keys = rng.sample(KEYS, rng.randint(1, len(KEYS)))
+    data: Data = {
+        "models": {key: entry(rng) for key in keys},
+        "aliases": {name: targets(rng, keys) for name in NAMES if rng.random() < 0.6},
+        "limits": {
+            "memory": rng.choice(("100%", "100%", "75%", "8GiB")),
+            "downloads": rng.choice((1, 2, 3)),
+        },
+        "suspend": rng.random() < 0.03,
+    }
+    if zone is not None:
+        data["timezone"] = zone
+        data["schedules"] = {
+            name: window(rng, keys, priority)
+            for name, priority in (("night", 20), ("noon", 10))
+            if rng.random() < 0.7
+        }
+    return data
+
+
+def entry(rng: random.Random) -> Data:
+    """One model."""
+    found: Data = {
+        "source": f"hf:{rng.choice(SOURCES)}",
+        "state": rng.choice(STATES),
+        "priority": rng.choice((10, 50, 50, 50, 90)),
+        "keep_alive": rng.choice(("0s", "1m", "5m", "forever")),
+        "drain": rng.choice(("10s", "5m")),
+    }
+    for field, value, chance in (
+        ("context", rng.choice((2048, 4096)), 0.3),
+        ("pinned", True, 0.05),
+        ("suspend", True, 0.05),
+        ("kv_memory", "1GiB", 0.1),
+        ("revision", "main", 0.1),
+        ("engine", "gguf", 0.02),
+    ):
+        if rng.random() < chance:
+            found[field] = value
+    return found
+
+
+def targets(rng: random.Random, keys: list[str]) -> list[str]:
+    """What a name leads to."""
+    return rng.sample(keys, rng.randint(1, min(3, len(keys))))
+
+
+def window(rng: random.Random, keys: list[str], priority: int) -> Data:
+    """A window that changes one or two models, and now and then a name."""
+    begin, end = rng.choice(HOURS)
+    when: Data = {"from": begin, "to": end}
+    if rng.random() < 0.3:
+        when["days"] = [rng.choice(("mon-fri", "sat", "sun", "fri-mon"))]
+    changes: Data = {}
+    for key in rng.sample(keys, min(len(keys), rng.randint(1, 2))):
+        changes[key] = {"state": rng.choice(("loaded", "on-demand", "downloaded"))}
+        if rng.random() < 0.3:
+            changes[key]["priority"] = rng.choice((20, 70))
+    aliases = {"auto": targets(rng, keys)} if rng.random() < 0.3 else {}
+    found: Data = {"when": [when], "priority": priority, "prewarm": "none"}
+    if rng.random() < 0.2:
+        found["timezone"] = rng.choice(ZONES)
+    return {**found, "set": {"models": changes, "aliases": aliases}}
+
+
+def edited(rng: random.Random, before: Data, zone: str | None) -> Data:
+    """An edit as people and bots make them: most touch one thing."""
+    models: Data = before["models"]
+    pick = rng.random()
+    if pick < 0.15:
+        return document(rng, zone)
+    if pick < 0.25:
+        return {**before, "aliases": {"auto": targets(rng, list(models))}}
+    if pick < 0.3:
+        return {**before, "suspend": not before["suspend"]}
+    if pick < 0.35 and len(models) > 1:
+        return _without(before, rng.choice(list(models)))
+    if pick < 0.42 and len(models) < len(KEYS):
+        new = rng.choice([key for key in KEYS if key not in models])
+        return {**before, "models": {**models, new: entry(rng)}}
+    key = rng.choice(list(models))
+    if pick < 0.55:
+        changes: Data = {"context": rng.choice((512, 1024, 2048, 4096))}
+    else:
+        field = rng.choice(("state", "state", "state", "source", "priority", "suspend", "drain"))
+        changes = {f: v for f, v in entry(rng).items() if f == field}
+        if field == "suspend":
+            changes = {"suspend": not models[key].get("suspend", False)}
+    return {**before, "models": {**models, key: {**models[key], **changes}}}
+
+
+def _without(before: Data, key: str) -> Data:
+    """A model is removed, and what named it with it."""
+    models = {k: v for k, v in before["models"].items() if k != key}
+    aliases = {
+        name: left
+        for name, keys in before["aliases"].items()
+        if (left := [k for k in keys if k != key])
+    }
+    found = {**before, "models": models, "aliases": aliases}
+    if "schedules" in before:
+        found["schedules"] = {
+            name: each for name, each in before["schedules"].items() if not _names(each, key)
+        }
+    return found
+
+
+def _names(schedule: Data, key: str) -> bool:
+    overlay = schedule["set"]
+    return key in overlay["models"] or any(key in keys for keys in overlay["aliases"].values())
+
+
+def quiet(data: Data) -> Data:
+    """The document without what makes its end depend on the past: suspensions, missing engines."""
+    models = {
+        key: {f: v for f, v in each.items() if f not in ("suspend", "engine")}
+        for key, each in data["models"].items()
+    }
+    return {**data, "models": models, "suspend": False}
+
+
+def parse(data: Mapping[str, Any]) -> DesiredState:
+    """The document, with the parts it shares with earlier ones parsed once."""
+    parts: Data = dict(data)
+    parts["models"] = {key: _model(_frozen(each)) for key, each in data["models"].items()}
+    parts["limits"] = _limits(_frozen(data["limits"]))
+    if "schedules" in data:
+        parts["schedules"] = {
+            name: _schedule(_frozen(each)) for name, each in data["schedules"].items()
+        }
+    return DesiredState.model_validate({"version": 1, **parts})
+
+
+@lru_cache(maxsize=4096)
+def _model(items: Any) -> Model:
+    return Model.model_validate(_thawed(items))
+
+
+@lru_cache(maxsize=256)
+def _limits(items: Any) -> Limits:
+    return Limits.model_validate(_thawed(items))
+
+
+@lru_cache(maxsize=4096)
+def _schedule(items: Any) -> Schedule:
+    return Schedule.model_validate(_thawed(items))
+
+
+def _frozen(value: Any) -> Any:
+    """The value as something that can be a key."""
+    if isinstance(value, dict):
+        return "map", tuple((name, _frozen(each)) for name, each in value.items())
+    if isinstance(value, list):
+        return "list", tuple(_frozen(each) for each in value)
+    return "", value
+
+
+def _thawed(value: Any) -> Any:
+    kind, inner = value
+    if kind == "map":
+        return {name: _thawed(each) for name, each in inner}
+    if kind == "list":
+        return [_thawed(each) for each in inner]
+    return inner

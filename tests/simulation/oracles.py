@@ -1,0 +1,222 @@
+"""The rules of a simulated world, with everything that can be computed a second time.
+
+What holds, who is wanted and who is admitted are taken from `naive`, sizes from the ledger's
+entries, and all memory is counted by a meter of its own, at every event and not only at a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reconciler.actions import (
+    Delete,
+    Download,
+    Drain,
+    InstanceSpec,
+    Load,
+    Outcome,
+    Promote,
+    Unload,
+    Verify,
+)
+from reconciler.loop.core import Decision
+from reconciler.state import Effective, InstancePhase, InstanceView, Live
+from tests.reconciler.world import World
+from tests.simulation import naive
+from tests.simulation.naive import Wanted
+from tests.simulation.rules import Rules
+
+SWAY = timedelta(minutes=1)
+FILES = ("absent", "downloaded")
+UNJUDGED = ("Suspended", "ProbePending")
+START = datetime.min.replace(tzinfo=UTC)
+
+
+class Oracles(Rules):
+    """All rules, over all starts of the daemon in one world."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest = START
+        self._kept: tuple[object, object, Mapping[str, Wanted]] | None = None
+
+    def restarted(self) -> None:
+        """The daemon starts anew."""
+        super().restarted()
+        self._latest = START
+
+    def __call__(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
+        """Check one decision."""
+        super().__call__(world, decision, outcomes)
+        wanted = self._effective(decision)
+        self._admission(decision, wanted)
+        self._sizes(decision)
+        self._surgical(decision, wanted)
+        self._suspension(decision, wanted)
+        self._names(decision)
+
+    def _effective(self, decision: Decision) -> Mapping[str, Wanted]:
+        """5, 16, 17: what holds is what the last good document says of this instant."""
+        accepted, at = decision.picture.config.accepted, decision.picture.observed.at
+        effective = decision.picture.effective
+        if accepted is None:
+            assert not effective.models
+            return {}
+        at = self._latest if timedelta() < self._latest - at < SWAY else at
+        self._latest = at
+        data: Mapping[str, Any] = accepted.data
+        if not data.get("schedules"):
+            if self._kept is None or self._kept[0] is not data:
+                self._kept = data, None, naive.models(data, at)
+            wanted = self._kept[2]
+        else:
+            wanted = naive.models(data, at)
+        assert [m.key for m in effective.models] == [*wanted]
+        demands = decision.picture.observed.demands
+        for model in effective.models:
+            should = wanted[model.key]
+            same = should.state == model.state or {should.state, str(model.state)} <= {*FILES}
+            assert same, f"{model.key} is {model.state}, should be {should.state} at {at}"
+            assert (model.priority, model.window) == (should.priority, should.window), model.key
+            assert (model.pinned, model.suspended) == (should.pinned, should.suspended), model.key
+            asked = should.state == "on-demand" and should.raised(demands.get(model.key))
+            assert model.demanded == asked, f"{model.key} is demanded: {model.demanded}"
+        assert effective.suspended == data["suspend"]
+        aliases = naive.names(data, at)
+        assert {name: [*keys] for name, keys in effective.aliases.items()} == aliases
+        return wanted
+
+    def _admission(self, decision: Decision, wanted: Mapping[str, Wanted]) -> None:
+        """22: who is admitted follows from what is wanted and how large it is, by trying all."""
+        picture = decision.picture
+        total, instances = picture.plan.budget, picture.observed.instances
+        order = naive.in_order(wanted, picture.observed.demands, instances)
+        verdicts: Mapping[str, Any] = picture.plan.verdicts
+        assert {k for k, v in verdicts.items() if v.wanted} == {*order}
+        if total is None or picture.effective.suspended:
+            assert not any(verdicts[key].admitted for key in order)
+            return
+        rivals = [key for key in order if not _hopeless(verdicts[key], decision)]
+        room = total - sum(
+            naive.held(i)
+            for i in instances
+            if (model := wanted.get(i.key)) is not None and model.suspended
+        )
+        sizes = tuple(verdicts[key].need.total for key in rivals)
+        should = naive.admitted(sizes, room)
+        found = tuple(bool(verdicts[key].admitted) for key in rivals)
+        assert found == should, f"admitted {found}, should be {should}: {rivals} {sizes} {room}"
+        before = [verdicts[key] for key in order if key not in rivals and verdicts[key].admitted]
+        left = room - sum(size for size, taken in zip(sizes, found, strict=True) if taken)
+        assert sum(v.need.total for v in before) <= left, "what ran before takes what is wanted"
+
+    def _sizes(self, decision: Decision) -> None:
+        """1: sizes are the largest of five measurements, and loads reserve by the newest."""
+        known = decision.picture.known
+        for key, verdict in decision.picture.plan.verdicts.items():
+            spec = _run(verdict)
+            if spec is None:
+                continue
+            seen = known.ledger.entries.get(spec.spec_hash)
+            if seen:
+                most = naive.rounded(max(m.memory for m in seen[-5:]))
+                assert verdict.need.total == most + spec.kv_bytes, key
+        for action in decision.start:
+            if isinstance(action, Load):
+                seen = decision.remembered.ledger.entries.get(action.spec.spec_hash, ())
+                most = max((m.memory for m in seen[-5:]), default=0)
+                assert action.reserve >= most + action.spec.kv_bytes, f"{action.model} is cramped"
+
+    def _surgical(self, decision: Decision, wanted: Mapping[str, Wanted]) -> None:
+        """2, 9: only what differs moves, by actions that fit what is there."""
+        views: Mapping[str, InstanceView] = {i.uid: i for i in decision.picture.observed.instances}
+        verdicts: Mapping[str, Any] = decision.picture.plan.verdicts
+        for action in decision.start:
+            match action:
+                case Load(model=model, spec=spec):
+                    verdict = verdicts[model]
+                    assert verdict.admitted, f"{model} is loaded and not admitted"
+                    assert spec == _run(verdict)
+                    rivals = [v for v in views.values() if v.key == model and _serves(v)]
+                    assert all(v.spec_hash != spec.spec_hash for v in rivals), f"{model} is there"
+                case Promote(uid=uid):
+                    assert views[uid].phase is InstancePhase.READY, f"{uid} is not loaded"
+                case Drain(uid=uid, deadline_s=deadline):
+                    view = views[uid]
+                    model = wanted.get(view.key)
+                    limit = view.drain_s if model is None else model.drain_s
+                    assert deadline == limit, f"{uid} is drained for {deadline} of {limit} s"
+                    verdict = verdicts.get(view.key)
+                    if verdict and verdict.admitted and (spec := _run(verdict)):
+                        right = spec.spec_hash == view.spec_hash
+                        assert not (right and view.phase is InstancePhase.CURRENT), (
+                            f"{uid} is right"
+                        )
+                case Unload(uid=uid):
+                    view = views[uid]
+                    assert view.in_flight == 0, f"{uid} is unloaded under {view.in_flight} claims"
+                    ending = (InstancePhase.READY, InstancePhase.DRAINED, InstancePhase.STOPPING)
+                    assert view.phase in ending, f"{uid} is unloaded while {view.phase}"
+
+    def _suspension(self, decision: Decision, wanted: Mapping[str, Wanted]) -> None:
+        """Suspended models are left as they are, and with the whole document everything is."""
+        if decision.picture.effective.suspended:
+            assert not decision.start, "something is done while all is suspended"
+        for action in decision.start:
+            match action:
+                case Load(model=key) | Promote(model=key) | Drain(model=key) | Unload(model=key):
+                    assert key not in wanted or not wanted[key].suspended, f"{key} is suspended"
+                case Download(models=keys) | Verify(models=keys) | Delete(models=keys):
+                    assert not all(wanted[key].suspended for key in keys), f"{keys} are suspended"
+
+    def _names(self, decision: Decision) -> None:
+        """8: a name that was answered goes on being answered while its new models are on their
+        way, for as long as the instance that answers stays.
+        """
+        picture, routes = decision.picture, decision.routes
+        effective: Effective = picture.effective
+        leaving = {a.model for a in decision.start if isinstance(a, Drain)}
+        current = {i.key for i in picture.observed.instances if i.phase is InstancePhase.CURRENT}
+        for name, keys in effective.aliases.items():
+            before = picture.known.published.names.get(name, ())
+            if any(key in current for key in keys):
+                continue
+            coming = any(
+                verdict.wanted and verdict.admitted
+                for key in keys
+                if (verdict := picture.plan.verdicts[key])
+            )
+            able = [
+                k
+                for k in before
+                if k in current and k not in leaving and k in picture.known.published.targets
+            ]
+            if coming and able:
+                ready = [k for k in routes.names[name] if routes.targets[k].live is Live.READY]
+                assert ready, f"{name} is answered by nobody, and {able} could"
+
+
+def _serves(view: InstanceView) -> bool:
+    return view.phase in (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
+
+
+def _run(verdict: Any) -> InstanceSpec | None:
+    """What is to be loaded: what is wanted, or what ran before that failed for good."""
+    again: InstanceSpec | None = verdict.previous if verdict.admitted else None
+    return again or verdict.spec  # type: ignore[no-any-return]
+
+
+def _hopeless(verdict: Any, decision: Decision) -> bool:
+    """Wanted, and in the way of nobody, because only a change can help it."""
+    judged = verdict.admitted is not None and _run(verdict) == verdict.spec
+    if judged or verdict.reason in UNJUDGED:
+        return False
+    failures = decision.picture.known.failures
+    own = failures.get(f"load:{verdict.model}")
+    model = decision.picture.effective.model(verdict.model)
+    assert model is not None
+    brought = failures.get(f"download:{model.artifact}")
+    assert any(r is not None and r.retry_at is None for r in (own, brought)), verdict
+    return True

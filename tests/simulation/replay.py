@@ -1,0 +1,53 @@
+"""One seed, played: a scene, a script of trouble, then peace, and all that must hold at rest."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.simulation.history import Event, History, script
+from tests.simulation.rest import at_rest, rests_until_woken, same_as_fresh
+from tests.simulation.scene import scene
+from tests.simulation.world import Simulated
+
+LENGTH = 45
+"""Events of one history."""
+ROUNDS = 400
+"""Peace comes to rest within so many passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a seed stands for."""
+
+    seed: int
+    events: tuple[Event, ...]
+
+    @staticmethod
+    def of(seed: int) -> Replay:
+        """The script of a seed."""
+        return Replay(seed, tuple(script(random.Random(f"script {seed}"), LENGTH)))
+
+    def run(
+        self, events: Sequence[Event] | None = None, trace: list[str] | None = None
+    ) -> Simulated:
+        """Play it, or another script in its scene; AssertionError at the first broken rule."""
+        history = History(scene(random.Random(f"scene {self.seed}")), trace)
+        history.play(self.events if events is None else events)
+        history.peace()
+        world = history.world
+        at_rest(world, world.settle(ROUNDS))
+        if self.seed % 2:
+            same_as_fresh(world, history.scene)
+        else:
+            rests_until_woken(world)
+        return world
+
+
+def replay(seed: int) -> Simulated:
+    """Run one seed; a failure names it."""
+    try:
+        return Replay.of(seed).run()
+    except AssertionError as error:
+        raise AssertionError(f"seed={seed}: {error}") from error

@@ -1,0 +1,146 @@
+"""What holds once a world is at rest: nothing is left to do, every gap has a reason, and another
+world that never saw the past comes to the same.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reconciler.loop.core import Decision
+from reconciler.loop.memory import Remembered
+from reconciler.state import Effective, InstancePhase, ModelKey, ModelState
+from schemas.status import Condition
+from tests.reconciler.world import World
+from tests.simulation.rules import alive, held
+from tests.simulation.scene import Scene
+from tests.simulation.world import Simulated
+
+MOMENT = timedelta(milliseconds=1)
+
+
+def at_rest(world: World, decision: Decision) -> None:
+    """20, 21: nothing is left to do, every gap has a reason, and looking again changes nothing."""
+    picture = decision.picture
+    assert picture.plan.empty, picture.plan
+    effective = picture.effective
+    if not effective.suspended and not any(model.suspended for model in effective.models):
+        assert held(world) <= (picture.plan.budget or 0)
+        _at_most_as_many(world, effective)
+    for model in decision.status.models:
+        ready = _condition(model.conditions, "Ready")
+        verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
+        if verdict.wanted and ready.status != "True":
+            told = _condition(model.conditions, "Admitted").status == "False"
+            stalled = _condition(model.conditions, "Stalled").status == "True"
+            assert told or stalled or effective.suspended, f"{model.key}: {ready}"
+        if model.target.state == ModelState.DOWNLOADED and not stalled_or_ready(model.conditions):
+            left = effective.upkeep.drift != "enforce" and model.drift
+            assert effective.suspended or verdict.reason == "Suspended" or left, model
+    again = world.step()
+    assert again.start == ()
+    assert again.cancel == ()
+    assert again.status == decision.status
+    assert again.routes == decision.routes
+    _unsaved(decision.remembered, again.remembered)
+
+
+def _at_most_as_many(world: World, effective: Effective) -> None:
+    """1: no more instances than `limits.loaded`, and at most one model of a group."""
+    there = [r.action.model for r in alive(world)]
+    assert effective.loaded is None or len(there) <= effective.loaded, there
+    groups = [m.group for m in effective.models if m.group is not None and m.key in there]
+    assert len(groups) == len(set(groups)), f"two of one group are loaded: {there}"
+
+
+def _unsaved(before: Remembered, after: Remembered) -> None:
+    """21: nothing is written a second time."""
+    assert (before.epoch, before.fingerprint) == (after.epoch, after.fingerprint)
+    assert before.ledger is after.ledger
+    assert before.failures is after.failures
+
+
+def rests_until_woken(world: Simulated) -> None:
+    """17: until just before the loop would look by itself, time alone changes nothing."""
+    decision = world.step()
+    if decision.wake_at is None or decision.wake_at - MOMENT <= world.at:
+        return
+    world.sleep((decision.wake_at - MOMENT - world.at).total_seconds())
+    later = world.step()
+    assert not later.start, later.start
+    assert later.remembered.epoch == decision.remembered.epoch, "an epoch begins unannounced"
+
+
+def same_as_fresh(world: Simulated, scene: Scene) -> None:
+    """22: a new world with this document, instant, ledger, files and demand serves the same.
+
+    What models ran when they last answered, and what was taken away outside, is remembered, and
+    part of what the end follows from. Left out is what a suspended model makes depend on the past,
+    and what only goes on serving because the model that should take its place has failed.
+    """
+    accepted = world.config.accepted
+    assert accepted is not None
+    effective = world.step().picture.effective
+    if effective.suspended or any(model.suspended for model in effective.models):
+        return
+    _look_anew(world)
+    saved = world.saved
+    fresh = scene.world(
+        Remembered(
+            ledger=saved.ledger, failures=saved.failures, drifts=saved.drifts, proven=saved.proven
+        )
+    )
+    fresh.repos, fresh.disk = world.repos, dict(world.disk)
+    fresh.probed, fresh.credentials = True, world.credentials
+    fresh.at, fresh.lived = world.at, world.lived
+    fresh.boots = world.boots - 1
+    fresh.restart()
+    fresh.asked = dict(world.asked)
+    fresh.edit(accepted.data)
+    there = fresh.settle()
+    here = world.step()
+    fast = max(world.lived, fresh.lived)
+    for each in (world, fresh):
+        each.sleep(fast - each.lived)
+    if fast > min(world.lived, fresh.lived):
+        there, here = fresh.settle(), world.settle()
+    apart = _serving(world) ^ _serving(fresh)
+    excused = _excused(here) | _excused(there)
+    assert apart <= excused, f"{apart - excused} differ: {world.serving()} {fresh.serving()}"
+
+
+def _look_anew(world: Simulated) -> None:
+    """Begin an epoch in which nothing that matters is different, so that sizes are looked up."""
+    accepted = world.config.accepted
+    assert accepted is not None
+    limits = accepted.data["limits"]
+    assert isinstance(limits, dict)
+    world.edit({**accepted.data, "limits": {**limits, "queue": 99}})
+    world.settle()
+
+
+def _serving(world: World) -> set[tuple[ModelKey, str]]:
+    return {
+        (r.action.model, r.action.spec.spec_hash)
+        for r in world.pool.residents.values()
+        if r.phase is InstancePhase.CURRENT
+    }
+
+
+def _excused(decision: Decision) -> set[tuple[ModelKey, str]]:
+    """Instances that stay because what should follow them cannot be loaded."""
+    picture = decision.picture
+    held = {key for keys in picture.plan.held.values() for key in keys}
+    failed = {
+        key for key, v in picture.plan.verdicts.items() if v.wanted and v.admitted is not True
+    }
+    return {(i.key, i.spec_hash) for i in picture.observed.instances if i.key in held | failed}
+
+
+def stalled_or_ready(conditions: tuple[Condition, ...]) -> bool:
+    """Files are there, or somebody is told why not."""
+    there = _condition(conditions, "Downloaded").status == "True"
+    return there or _condition(conditions, "Stalled").status == "True"
+
+
+def _condition(conditions: tuple[Condition, ...], kind: str) -> Condition:
+    return next(c for c in conditions if c.type == kind)
