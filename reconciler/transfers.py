@@ -94,7 +94,7 @@ def _kept(cases: Sequence[Case], known: Knowledge) -> set[tuple[str, str | None]
     }
     for case in cases:
         proven = known.proven.get(case.model.key)
-        if proven is not None and case.model.served:  # until what replaces it has answered
+        if proven is not None and case.verdict.wanted:  # until what replaces it has answered
             stays.add((proven.spec.artifact.source, proven.spec.revision))
     return stays
 

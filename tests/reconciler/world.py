@@ -44,6 +44,7 @@ from reconciler.state import (
     Routes,
 )
 from schemas.desired import DesiredState
+from tests.reconciler.disk import look
 from tests.reconciler.pool import Pool
 
 MIB = 1024**2
@@ -220,19 +221,9 @@ class World:
 
     def seen(self) -> Seen:
         """What a pass sees now."""
-        disk = {ref: self.look(ref) for ref in self.wanted()}
+        disk = {ref: look(self.disk, ref) for ref in self.wanted()}
         observed = Observed(self.at, self.host(), disk, self.pool.view(self.at), self.demands())
         return Seen(self.config, observed, self.credentials, tuple(self.outcomes))
-
-    def look(self, ref: ArtifactRef) -> DiskState:
-        """How an artifact stands; a revision that another name brought is there too."""
-        if ref in self.disk:
-            return self.disk[ref]
-        for other, state in self.disk.items():
-            right = state.phase is DiskPhase.VERIFIED and state.revision == ref.revision
-            if right and other.source == ref.source:
-                return state
-        return DiskState()
 
     def host(self) -> HostView:
         """The machine."""
