@@ -9,8 +9,10 @@ no longer counts. Pure: the caller passes the instant.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from reconciler.actions import Failure
 
@@ -35,7 +37,8 @@ class Record:
     recent: tuple[datetime, ...]
 
 
-def failure_key(*facts: object) -> str:
+@lru_cache(maxsize=4096, typed=True)
+def failure_key(*facts: Hashable) -> str:
     """A short hash of the facts that decide whether another try can end differently."""
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 

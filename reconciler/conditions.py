@@ -40,12 +40,20 @@ def stamp(
     epoch: int,
     now: str,
 ) -> tuple[Condition, ...]:
-    """Conditions of findings; transition times move only where the status moved."""
+    """Conditions of findings; transition times move only where the status moved. One of which all
+    is as before is the same object: most of them, in most passes.
+    """
     result = []
     for kind, status, reason, message in findings:
         before = previous.get(kind)
-        same = before is not None and before.status == status
-        since = before.last_transition_time if before is not None and same else now
+        since = now
+        if before is not None and before.status == status:
+            since = before.last_transition_time
+            told = before.reason == reason and before.message == message
+            seen = before.observed_generation == generation and before.observed_epoch == epoch
+            if told and seen:
+                result.append(before)
+                continue
         result.append(Condition(kind, status, reason, message, generation, epoch, since))
     return tuple(result)
 

@@ -159,6 +159,8 @@ def _moved(
             yield None, new
         return
     for old, new in zip(before, after, strict=True):
+        if old is new:
+            continue
         if old.status != new.status or old.reason != new.reason or old.message != new.message:
             yield old, new
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record, failure_key
@@ -120,10 +121,9 @@ def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | Non
     engine = footprint.engine if model.engine == "auto" else model.engine
     task = footprint.task if model.task == "auto" else model.task
     revision = disk.revision or ""
-    options = sorted(model.engine_options.items())
-    facts = (model.artifact.source, revision, engine, task, context, pool, options)
+    options = repr(sorted(model.engine_options.items()))
     return InstanceSpec(
-        spec_hash=hashlib.sha256(repr(facts).encode()).hexdigest()[:16],
+        spec_hash=_hash(model.artifact.source, revision, engine, task, context, pool, options),
         artifact=model.artifact,
         revision=revision,
         path=disk.path,
@@ -134,3 +134,8 @@ def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | Non
         kv_bytes=pool,
         engine_options=model.engine_options,
     )
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _hash(*facts: str | int) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

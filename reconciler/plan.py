@@ -133,7 +133,7 @@ def _with_memory(steps: Sequence[Step], now: int) -> list[Step]:
                 now += size
             case Unload(frees=size):
                 now -= size
-        result.append(replace(step, memory_after=now))
+        result.append(Step(step.action, step.after, now))
     return result
 
 

@@ -11,6 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator, WithJsonSchema
@@ -187,6 +188,7 @@ def parse_day_window(value: object) -> tuple[str, str]:
     return span
 
 
+@lru_cache(maxsize=4096)
 def format_bytes(count: int) -> str:
     """Bytes for people: "39.6 GiB", "512 B"."""
     amount, unit = float(count), "B"

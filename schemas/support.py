@@ -49,7 +49,6 @@ MODEL: Mapping[str, Gap[Model]] = {
     "tokenizer": Gap("all of it", lambda model: model.tokenizer is not None),
     "canary": Gap("all of it", lambda model: model.canary is not None),
     "predict": Gap("true", lambda model: model.predict),
-    "protect": Gap("true", lambda model: model.protect),
     "preset": Gap("all of it", lambda model: model.preset is not None),
     "build": Gap("all of it", lambda model: bool(model.build.model_fields_set)),
 }
@@ -64,7 +63,14 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/reconcile/retention": Gap(
         "all of it", lambda document: "retention" in document.reconcile.model_fields_set
     ),
-    "/policy": Gap("all of it", lambda document: bool(document.policy.model_fields_set)),
+    "/policy/sources": Gap(
+        "all of it", lambda document: "sources" in document.policy.model_fields_set
+    ),
+    "/policy/licenses": Gap("acknowledged", lambda document: document.policy.licenses != "any"),
+    "/policy/max_download": Gap(
+        "all of it", lambda document: document.policy.max_download is not None
+    ),
+    "/policy/approval": Gap("required", lambda document: document.policy.approval != "none"),
     "/keys": Gap("all of it", lambda document: bool(document.keys)),
     "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),
 }

@@ -17,15 +17,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmxd.daemon.control import Control
-from lmxd.desired.document import DesiredFile
-from lmxd.desired.generations import Generations
-from lmxd.desired.probation import Probation
+from lmxd.daemon.control_edits import ControlEdits
+from lmxd.daemon.documents import Documents
+from lmxd.daemon.surface import surface
 from lmxd.host.clock import SystemClock
 from lmxd.host.machine import Machine
 from lmxd.host.probe import Probe
 from lmxd.host.zones import zone_database
-from lmxd.http.ports import Access, Deps
+from lmxd.http.ports import Deps
 from lmxd.journal import Journal
 from lmxd.serving.gate import Gate
 from lmxd.serving.pool import Pool
@@ -60,7 +59,7 @@ async def run(settings: Settings) -> None:
     clock = SystemClock()
     with StateFolder(settings.state_dir, now=clock.now) as folder:
         parts = _build(settings, folder, clock)
-        where = {"document": parts.document.view().path, "state": folder.path}
+        where = {"document": parts.documents.view().path, "state": folder.path}
         log.info("starting", extra={"version": version("lmxd"), **where})
         await _serve(parts, settings)
 
@@ -70,13 +69,14 @@ class _Parts:
     """The long-lived objects of one daemon."""
 
     loop: Loop
-    document: DesiredFile
+    documents: Documents
     probe: Probe
     files: ModelFiles
     pool: Pool
     gate: Gate
     events: EventLog
     deps: Deps
+    edits: ControlEdits
     run_log: RunLog
 
 
@@ -99,17 +99,11 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         proven=dict(journal.proven()),
     )
     events = _events(journal, clock, poke)
-    document = DesiredFile(
-        settings.document or Path.cwd() / DOCUMENT_NAME,
-        Generations(folder.path / "generations"),
-        Probation(folder, clock.monotonic),
-        now=clock.now,
-        changed=poke,
-        emit=events.emit,
-    )
+    path = settings.document or Path.cwd() / DOCUMENT_NAME
+    documents = Documents(path, folder, clock, changed=poke, emit=events.emit)
     ports = Ports(
         clock=clock,
-        documents=document,
+        documents=documents,
         files=files,
         instances=pool,
         traffic=gate,
@@ -126,19 +120,19 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         zone_database(),
     )
     loop = poke.target = Loop(ports, core, remembered)
-    control = Control(loop, document, clock.monotonic, settings.host_name)
-    access = Access(hosts=settings.allow_host, origins=settings.cors)
-    now = clock.now
-    deps = Deps(
+    shown = surface(
+        settings,
+        folder,
+        clock,
+        documents=documents,
+        loop=loop,
+        files=files,
         gate=gate,
-        control=control,
-        health=control,
         events=events,
-        now=lambda: now().timestamp(),
-        started=int(now().timestamp()),
-        access=access,
     )
-    return _Parts(loop, document, probe, files, pool, gate, events, deps, run_log)
+    return _Parts(
+        loop, documents, probe, files, pool, gate, events, shown.deps, shown.edits, run_log
+    )
 
 
 def _events(journal: Journal, clock: SystemClock, poke: Poke) -> EventLog:
@@ -188,6 +182,7 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
                 await signals.first.wait()
                 log.info("stopping", extra={"grace_s": GRACE_S})
                 parts.gate.close()
+                parts.edits.close()
                 parts.events.emit(Event("Normal", "Stopping", "daemon", "lmxd stops"))
                 await parts.events.close()
                 await _stop_requests(parts, server, signals)
@@ -195,7 +190,7 @@ async def _serve(parts: _Parts, settings: Settings) -> None:
                     task.cancel()
         except* StartupError as found:
             refused = found.exceptions[0]
-        await parts.document.close()  # not in the stack: whatever else ends us is a death
+        await parts.documents.close()  # not in the stack: whatever else ends us is a death
         if refused is not None:  # a raise inside `except*` would be wrapped in a group
             raise refused
     log.info("stopped")
@@ -209,7 +204,7 @@ async def _start(
     A file that does not hold still delays the start by `SETTLE_S` at most.
     """
     await parts.events.start()
-    document = group.create_task(parts.document.start(), name="document start")
+    document = group.create_task(parts.documents.start(), name="document start")
     server = (await asyncio.to_thread(_import_server))(parts.deps)
     await server.prepare(settings.listen)
     tasks = [group.create_task(parts.probe.run(), name="probe")]
@@ -231,7 +226,7 @@ async def _follow(parts: _Parts, started: asyncio.Task[None]) -> None:
     """Whatever happens to the file from now on."""
     await started
     async with asyncio.TaskGroup() as group:
-        group.create_task(parts.document.run(), name="document file")
+        group.create_task(parts.documents.run(), name="documents")
         group.create_task(_sweep(parts), name="sweep")
         group.create_task(_remember_outcomes(parts), name="outcomes")
 
@@ -245,7 +240,7 @@ async def _remember_outcomes(parts: _Parts) -> None:
         done = picture.plan.empty and picture.plan.budget is not None
         if done and accepted is not None and accepted.generation > reached:
             reached = accepted.generation
-            await parts.document.converged(reached)
+            await parts.documents.document.converged(reached)
 
 
 async def _sweep(parts: _Parts) -> None:

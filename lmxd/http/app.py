@@ -20,7 +20,17 @@ from sanic.request import Request
 from sanic.response import BaseHTTPResponse, HTTPResponse
 from sanic.server.async_server import AsyncioServer
 
-from lmxd.http import control, events, health, openai
+from lmxd.http import (
+    control,
+    control_generations,
+    control_leases,
+    control_planning,
+    control_verbs,
+    control_writing,
+    events,
+    health,
+    openai,
+)
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
@@ -32,7 +42,17 @@ from schemas.errors import Code, RequestError
 
 _log = logging.getLogger(__name__)
 
-ROUTES = (*health.ROUTES, *openai.ROUTES, *control.ROUTES, *events.ROUTES)
+ROUTES = (
+    *health.ROUTES,
+    *openai.ROUTES,
+    *control.ROUTES,
+    *control_writing.ROUTES,
+    *control_planning.ROUTES,
+    *control_leases.ROUTES,
+    *control_generations.ROUTES,
+    *control_verbs.ROUTES,
+    *events.ROUTES,
+)
 
 _HEADER_MAX = 32 * 1024
 _CONFIG: dict[str, str | bool | int | float | None] = {
@@ -105,6 +125,7 @@ class Server:
             for connection in list(server.connections):
                 connection.abort()
         await self._at_rest(self._deps.timing.drain_s)
+        await self._deps.calls.close(self._deps.timing.drain_s)
         self._servers.clear()
         if self._app is not None:
             Sanic.unregister_app(self._app)

@@ -18,7 +18,8 @@ from sanic.handlers import ErrorHandler
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from schemas.errors import Code, LmxdError, RequestError
+from lmxd.http.bodies import ACCEPT_PATCH
+from schemas.errors import Code, DocumentError, LmxdError, PatchError, Problem, RequestError
 from schemas.inference import Failed
 
 _log = logging.getLogger(__name__)
@@ -119,7 +120,11 @@ def _openai_type(status: int) -> str:
 
 
 def problem_body(error: LmxdError) -> Body:
-    """An RFC 9457 problem document; `code` is the stable name, `detail` the sentence."""
+    """An RFC 9457 problem document; `code` is the stable name, `detail` the sentence.
+
+    A document that is not valid lists its `problems`, with line and column in the text that the
+    file would have had.
+    """
     body: Body = {
         "type": f"urn:lmxd:error:{error.code}",
         "title": str(error.code).replace("_", " ").capitalize(),
@@ -128,8 +133,23 @@ def problem_body(error: LmxdError) -> Body:
         "code": str(error.code),
     }
     if isinstance(error, RequestError) and error.param:
-        body["param"] = error.param
+        body["param"] = _writable(error.param)
+    if isinstance(error, PatchError):
+        body["pointer"] = _writable(error.pointer)
+    if isinstance(error, DocumentError):
+        body["reason"] = error.reason
+        body["problems"] = [_problem(problem) for problem in error.problems]
     return body | _more(error)
+
+
+def _problem(problem: Problem) -> Body:
+    return {
+        "pointer": _writable(problem.pointer),
+        "message": _writable(problem.message),
+        "hint": _writable(problem.hint) if problem.hint else None,
+        "line": problem.line,
+        "column": problem.column,
+    }
 
 
 def _more(error: LmxdError) -> Body:
@@ -203,8 +223,9 @@ class Errors(ErrorHandler):
             error = internal(request_id)
         answer = respond(error, problem=wants_problem(request.path))
         if isinstance(exception, sanic_errors.MethodNotAllowed):
-            allowed = exception.headers["Allow"].split(", ")  # in an order of chance
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
+            answer.headers["Allow"] = exception.headers["Allow"]
+        if error.code is Code.UNSUPPORTED_MEDIA_TYPE and request.method == "PATCH":
+            answer.headers["Accept-Patch"] = ACCEPT_PATCH
         return answer
 
 

@@ -1,4 +1,4 @@
-"""Small answers: JSON bodies and header values that are safe to send."""
+"""Small answers: JSON bodies and header values that are safe to send, and what they belong to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 import msgspec
+from sanic.request import Request
 from sanic.response import HTTPResponse
+
+from lmxd.http.ports import Control
 
 _encode = msgspec.json.Encoder().encode
 
@@ -23,3 +26,15 @@ def json_answer(
 def ascii_header(text: str) -> str:
     """A header value without line breaks or other characters that headers cannot hold."""
     return quote(text, errors="replace", safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~ ")
+
+
+def stamped(control: Control) -> dict[str, str]:
+    """The headers that say of which generation and epoch an answer is."""
+    stamp = control.stamp()
+    return {"Lmxd-Generation": str(stamp.generation), "Lmxd-Epoch": str(stamp.epoch)}
+
+
+def prefers(request: Request, types: tuple[str, ...]) -> bool:
+    """Whether the client would rather have one of `types` than JSON, which is the default."""
+    found = request.accept.match("application/json", *types)
+    return bool(found) and found.mime in types

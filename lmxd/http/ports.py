@@ -1,20 +1,35 @@
 """What the HTTP surface needs of the daemon; `lmxd.daemon` hands in the real things.
 
-`Gate` is where requests enter, `Control` is what the control API shows, `Health` is what load
-balancers ask. Nothing here is implemented in this package.
+`Gate` is where requests enter, `Control` is what the control API shows, `Edits`, `Leasing` and
+`History` are what it changes, `Health` is what load balancers ask. Nothing here is implemented in
+this package.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from lmxd.http.calls import Calls
 from reconciler.state import ConfigView, Routes
+from schemas.edit import Edit
 from schemas.events import Recorded
 from schemas.inference import Accepted, Event, Request
 from schemas.status import DaemonStatus
+from schemas.wire.control import (
+    Changed,
+    GenerationInfo,
+    Generations,
+    LeaseEnded,
+    LeaseMade,
+    Leases,
+    Planned,
+    Retried,
+    Timeline,
+    Unsettled,
+)
 
 
 class Served(Protocol):
@@ -99,6 +114,91 @@ class Control(Protocol):
         people.
         """
 
+    async def timeline(self, hours: int) -> Timeline:
+        """What the clock brings within so many hours, whom it leaves out and when names wait."""
+
+    async def schema(self) -> dict[str, object]:
+        """The JSON Schema of the document."""
+
+
+class Effect(NamedTuple):
+    """What a call came to; `touched` are the keys of the models that it moves."""
+
+    answer: Changed | LeaseMade | LeaseEnded | Retried
+    touched: frozenset[str] = frozenset()
+
+
+class Settled(NamedTuple):
+    """How models stand after a wait. `done`: each is Ready or has a reason not to be; `unsettled`
+    are those that are not Ready though they should be.
+    """
+
+    done: bool
+    unsettled: tuple[Unsettled, ...] = ()
+
+
+class Edits(Protocol):
+    """Who changes the document. A call that was begun ends, also when it is cancelled: its caller
+    sees to that. All raise RequestError, and DocumentError for what would not be valid.
+
+    `plan_id`: refuse (plan_stale) when this would now lead to another plan. `dry_run`: nothing is
+    written, and the answer is what it would be.
+    """
+
+    def read_yaml(self, raw: bytes) -> object:
+        """YAML as plain values; raises DocumentError. Blocks."""
+
+    async def change(self, edit: Edit, *, dry_run: bool, plan_id: str | None) -> Effect:
+        """Carry out a change of the document."""
+
+    async def create(self, edit: Edit, *, dry_run: bool) -> Effect:
+        """Write the first document; precondition_failed when there is one."""
+
+    async def confirm(self, sha256: str) -> Effect:
+        """Accept the file with that digest, which was held because much vanishes in it."""
+
+    async def rollback(self, number: int, edit: Edit, *, dry_run: bool) -> Effect:
+        """Make a new generation of what generation `number` held. `edit` says who and under which
+        condition; its body is not looked at.
+        """
+
+    async def planned(self, edit: Edit, at: datetime | None = None) -> Planned:
+        """What a change would lead to now, or if it were `at`. Owners of fields are not asked."""
+
+    async def retry(self, key: str) -> Effect:
+        """Forget what failed about a model, so that it is tried at once."""
+
+    async def settle(self, touched: Collection[str], wait_s: float) -> Settled:
+        """Wait until these models have arrived or cannot, by passes that began after this call;
+        for `wait_s` seconds at most, and no longer than the daemon takes calls.
+        """
+
+
+class Leasing(Protocol):
+    """Who keeps the leases. Raises like `Edits`, not_found for an id that is not there."""
+
+    def leases(self) -> Leases:
+        """All of them."""
+
+    async def lend(self, edit: Edit, ttl_s: float, *, dry_run: bool) -> Effect:
+        """Lay the merge patch of `edit` over the document for so many seconds."""
+
+    async def extend(self, lease: str, ttl_s: float) -> Effect:
+        """Let a lease end so many seconds from now."""
+
+    async def end(self, lease: str) -> Effect:
+        """End a lease now."""
+
+
+class History(Protocol):
+    """The accepted generations."""
+
+    async def generations(self, limit: int) -> Generations:
+        """The newest ones, newest first. Reads files."""
+
+    async def generation(self, number: int) -> GenerationInfo:
+        """One of them with its text; raises RequestError (not_found). Reads files."""
+
 
 class Events(Protocol):
     """What happened lately, by growing numbers."""
@@ -167,6 +267,10 @@ class Deps:
 
     gate: Gate
     control: Control
+    edits: Edits
+    leasing: Leasing
+    history: History
+    calls: Calls
     health: Health
     events: Events
     now: Callable[[], float]

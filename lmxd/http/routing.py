@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import unquote
 
+from sanic.exceptions import MethodNotAllowed
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
@@ -15,6 +16,9 @@ from lmxd.http.incoming import App
 
 Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
 """Takes the request and the path's parameters; None: it has streamed its answer itself."""
+
+
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,14 @@ def register(app: App, routes: Iterable[Route], wrap: Callable[[Handler], Handle
             allowed |= methods
             _add(app, wrap(_unquoted(route.handler)), path, methods)
         _add(app, _options(", ".join(sorted(allowed))), path, {"OPTIONS"})
+        _add(app, _refused(sorted(allowed)), path, METHODS - allowed)
 
 
 def _path(route: Route) -> str:
     return route.path
 
 
-def _add(app: App, handler: Handler, path: str, methods: set[str]) -> None:
+def _add(app: App, handler: Handler, path: str, methods: Collection[str]) -> None:
     name = re.sub(r"\W+", "_", f"{min(methods)}{path}")
     app.add_route(handler, path, methods=sorted(methods), name=name)
 
@@ -61,3 +66,12 @@ def _options(allowed: str) -> Handler:
         return HTTPResponse(status=204, headers=headers)
 
     return options
+
+
+def _refused(allowed: list[str]) -> Handler:
+    """Sanic does not say what is allowed where a path has parameters."""
+
+    async def refused(request: Request, **__: str) -> HTTPResponse:
+        raise MethodNotAllowed(method=request.method, allowed_methods=allowed)
+
+    return refused

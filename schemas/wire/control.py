@@ -16,10 +16,12 @@ __all__ = [
     "Gap",
     "GenerationInfo",
     "Generations",
+    "LeaseEnded",
     "LeaseInfo",
     "LeaseMade",
     "Leases",
     "Planned",
+    "Retried",
     "Shadowed",
     "Timeline",
     "TimelineLoser",
@@ -117,6 +119,25 @@ class LeaseMade(Struct, frozen=True, omit_defaults=True):
     plan: dict[str, object]
     warnings: tuple[str, ...]
     shadowed: tuple[Shadowed, ...]
+    converged: bool | UnsetType = UNSET
+    unsettled: tuple[Unsettled, ...] | UnsetType = UNSET
+
+
+class LeaseEnded(Struct, frozen=True, omit_defaults=True):
+    """A lease that was ended before its time."""
+
+    id: str
+    epoch: int
+    converged: bool | UnsetType = UNSET
+    unsettled: tuple[Unsettled, ...] | UnsetType = UNSET
+
+
+class Retried(Struct, frozen=True, omit_defaults=True):
+    """A model whose failures were forgotten; `cleared` False: there was none."""
+
+    model: str
+    cleared: bool
+    epoch: int
     converged: bool | UnsetType = UNSET
     unsettled: tuple[Unsettled, ...] | UnsetType = UNSET
 

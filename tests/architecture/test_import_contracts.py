@@ -105,6 +105,12 @@ PLANTED = (
         "import schemas.wire.openai",
         "lmxd.http.openai -> schemas.wire.openai ",
     ),
+    (
+        "Wire shapes of the control API",
+        "lmxd/serving/gate.py",
+        "import schemas.wire.control",
+        "lmxd.serving.gate -> schemas.wire.control ",
+    ),
     (PURE, "reconciler/loop/core.py", "import time", "reconciler.loop.core -> time "),
     (
         PURE,
@@ -171,6 +177,12 @@ PLANTED = (
         "lmxd.daemon.control -> rich ",
     ),
     ("Tables, bars and command", "lmxd/settings.py", "import typer", "lmxd.settings -> typer "),
+    (
+        "Wire shapes of the control API",
+        "lmxd/serving/names.py",
+        "from schemas.wire.control import Changed",
+        "lmxd.serving.names -> schemas.wire.control ",
+    ),
     ("pydantic only", "lmxd/serving/pool.py", "import pydantic", "lmxd.serving.pool -> pydantic "),
     ("MLX only", "lmxd/worker/process.py", "import mlx.core", "lmxd.worker.process -> mlx "),
     ("MLX only", "lmxd/host/probe.py", "import mlx_lm", "lmxd.host.probe -> mlx_lm "),

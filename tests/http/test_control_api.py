@@ -140,10 +140,25 @@ async def test_what_is_no_instant_is_refused(at: str) -> None:
     assert (answer.json()["code"], answer.json()["param"]) == ("invalid_request", "at")
 
 
-@pytest.mark.parametrize("method", ["PATCH", "PUT", "DELETE", "POST"])
-async def test_the_document_cannot_be_changed_over_http_yet(method: str) -> None:
+async def test_the_schema_of_the_document_is_there_for_editors() -> None:
     async with stage() as on:
-        answer = await on.client.request(method, "/lmxd/v1/desired", json={})
-    assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
-    assert answer.json()["code"] == "method_not_allowed"
+        answer = await on.get("/lmxd/v1/schema")
+    assert answer.json()["title"] == "lmxd desired state"
+
+
+async def test_the_coming_hours_are_as_many_as_asked_for() -> None:
+    async with stage() as on:
+        short = await on.get("/lmxd/v1/timeline?hours=8")
+        wrong = [await on.get(f"/lmxd/v1/timeline?hours={n}") for n in ("0", "337", "x", "1.5")]
+    assert short.json()["end"] == "2026-11-21T08:00:00Z"
+    assert [answer.status_code for answer in wrong] == [400] * 4
+
+
+@pytest.mark.parametrize(
+    "path", ["status", "models", "desired", "effective", "plan", "schema", "timeline"]
+)
+async def test_a_query_nobody_knows_is_refused_by_name(path: str) -> None:
+    async with stage() as on:
+        answer = await on.get(f"/lmxd/v1/{path}?dryrun=true&at_=1")
+    assert answer.status_code == 400
+    assert "at_, dryrun" in answer.json()["detail"]

@@ -10,6 +10,7 @@ from tests.kit.fake_gate import FakeGate, routes
 from tests.kit.http_stage import stage
 
 PATHS = sorted({route.path for route in ROUTES if "<" not in route.path})
+ALLOWED = {path: {route.method for route in ROUTES if route.path == path} for path in PATHS}
 GETS = sorted({route.path for route in ROUTES if route.method == "GET" and "<" not in route.path})
 
 
@@ -31,7 +32,7 @@ async def test_options_names_the_methods(path: str) -> None:
     async with stage() as on:
         answer = await on.client.options(path)
     assert answer.status_code == 204
-    expected = {"GET", "HEAD", "OPTIONS"} if path in GETS else {"POST", "OPTIONS"}
+    expected = ALLOWED[path] | {"OPTIONS"} | ({"HEAD"} if path in GETS else set())
     assert set(answer.headers["allow"].split(", ")) == expected
     assert "access-control-allow-origin" not in answer.headers
 
@@ -43,6 +44,23 @@ async def test_a_wrong_method_is_405_and_says_which_are_right(method: str) -> No
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"POST", "OPTIONS"}
     assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "generations/7/rollback", "OPTIONS, POST"),
+        ("PUT", "leases/l-1", "DELETE, OPTIONS, PATCH"),
+        ("DELETE", "models/day-coder", "GET, HEAD, OPTIONS"),
+        ("POST", "desired", "GET, HEAD, OPTIONS, PATCH, PUT"),
+    ],
+)
+async def test_a_wrong_method_is_405_also_where_a_path_has_parameters(
+    method: str, path: str, allowed: str
+) -> None:
+    async with stage() as on:
+        answer = await on.client.request(method, f"/lmxd/v1/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
 
 async def test_a_name_in_a_path_is_unescaped_once() -> None:

@@ -15,12 +15,16 @@ from typing import Any
 import httpx2
 
 from lmxd.http.app import Server
+from lmxd.http.calls import Calls, Remembering
 from lmxd.http.listen import show
 from lmxd.http.ports import Access, Deps, Stamp, Timing
+from lmxd.idempotency import Answer
 from lmxd.telemetry.events import EventLog
 from reconciler.state import Accepted, ConfigView
 from schemas.desired import DesiredState
 from schemas.status import DaemonStatus, MachineStatus
+from schemas.wire.control import Timeline
+from tests.kit.fake_edits import FakeEdits
 from tests.kit.fake_gate import DEADLINE_S, FakeGate
 
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -77,6 +81,26 @@ class FakeControl:
         self.asked_at = at
         return {"epoch": 12, "generation": 7, "actions": [], "text": "nothing to do\n"}
 
+    async def timeline(self, hours: int) -> Timeline:
+        end = f"2026-11-21T{hours:02}:00:00Z"
+        return Timeline("UTC", "2026-11-21T00:00:00Z", end, 14, (), (), ())
+
+    async def schema(self) -> dict[str, object]:
+        return {"title": "lmxd desired state"}
+
+
+@dataclass
+class InMemory:
+    """Remembers answers for as long as the test takes."""
+
+    kept: dict[str, Answer] = field(default_factory=dict)
+
+    def find(self, key: str) -> Answer | None:
+        return self.kept.get(key)
+
+    async def keep(self, key: str, answer: Answer) -> None:
+        self.kept[key] = answer
+
 
 @dataclass
 class FakeHealth:
@@ -112,6 +136,7 @@ class Stage:
     server: Server
     gate: FakeGate
     control: FakeControl
+    edits: FakeEdits
     health: FakeHealth
     events: EventLog
     client: httpx2.AsyncClient
@@ -130,6 +155,15 @@ class Stage:
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.client.get(path, headers=named)
+
+    async def send(
+        self, method: str, path: str, body: object = None, **headers: str
+    ) -> httpx2.Response:
+        """A control call with a JSON body, or with these bytes; `_` in a header's name is `-`."""
+        content = body if isinstance(body, bytes) else json.dumps(body) if body is not None else b""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {"content-type": "application/json"} | named
+        return await self.client.request(method, f"/lmxd/v1/{path}", content=content, headers=named)
 
     async def raw(self) -> Raw:
         return Raw(*await asyncio.open_connection(*self.address))
@@ -177,15 +211,22 @@ async def stage(
     access: Access | None = None,
     listen: Sequence[tuple[str, int]] = (("127.0.0.1", 0),),
     body: int | None = None,
+    edits: FakeEdits | None = None,
+    answers: Remembering | None = None,
 ) -> AsyncIterator[Stage]:
     """Start a server; `body` bounds request bodies in bytes."""
     gate = gate or FakeGate()
     if body is not None:
         gate.routes = replace(gate.routes, flow=replace(gate.routes.flow, body=body))
-    control, health, events = FakeControl(), FakeHealth(), event_log()
+    control, health, edits = FakeControl(), FakeHealth(), edits or FakeEdits()
+    events = event_log()
     deps = Deps(
         gate,
         control,
+        edits,
+        edits,
+        edits,
+        Calls(answers or InMemory()),
         health,
         events,
         now=time.time,
@@ -201,6 +242,6 @@ async def stage(
         async with httpx2.AsyncClient(
             base_url=url, timeout=DEADLINE_S, trust_env=False, verify=NO_TLS
         ) as client:
-            yield Stage(server, gate, control, health, events, client)
+            yield Stage(server, gate, control, edits, health, events, client)
     finally:
         await server.stop(0)

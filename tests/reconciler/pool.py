@@ -7,7 +7,7 @@ nobody may break are asserted here, where they would hurt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.actions import Load
@@ -137,7 +137,7 @@ class Pool:
 
 def _view(resident: Resident) -> InstanceView:
     action, spec = resident.action, resident.action.spec
-    view = InstanceView(
+    return InstanceView(
         uid=action.uid,
         key=action.model,
         spec_hash=spec.spec_hash,
@@ -150,7 +150,6 @@ def _view(resident: Resident) -> InstanceView:
         drain_s=action.drain_s,
         in_flight=resident.in_flight,
         exit=resident.exit,
+        measured=resident.measured,
+        load_s=None if resident.measured is None else 10.0,
     )
-    if resident.measured is None:
-        return view
-    return replace(view, measured=resident.measured, load_s=10.0)

@@ -72,16 +72,16 @@ class Rules:
         self._generation, self._epoch = status.generation, status.epoch
         now = (status.generation, status.epoch)
         for conditions in (status.conditions, *(m.conditions for m in status.models)):
-            assert all((c.observed_generation, c.observed_epoch) == now for c in conditions)
+            assert {(c.observed_generation, c.observed_epoch) for c in conditions} == {now}
 
     def _conditions(self, status: DaemonStatus, now: str) -> None:
         """7: every type once, in order; a transition time moves if and only if the status does."""
-        assert tuple(c.type for c in status.conditions) == DAEMON_CONDITIONS
+        assert tuple([c.type for c in status.conditions]) == DAEMON_CONDITIONS
         before = self._before
         models = {model.key: model for model in before.models} if before else {}
         _moved(before.conditions if before else (), status.conditions, now)
         for model in status.models:
-            assert tuple(c.type for c in model.conditions) == MODEL_CONDITIONS
+            assert tuple([c.type for c in model.conditions]) == MODEL_CONDITIONS
             earlier = models.get(model.key)
             _moved(earlier.conditions if earlier else (), model.conditions, now)
         self._before = status
@@ -219,6 +219,8 @@ def _on_the_way(world: World) -> int:
 
 def _moved(before: tuple[Condition, ...], after: tuple[Condition, ...], now: str) -> None:
     for was, condition in zip(before, after, strict=False):
+        if was is condition:
+            continue
         same = was.status == condition.status
         since = was.last_transition_time if same else now
         assert condition.last_transition_time == since, condition

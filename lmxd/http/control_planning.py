@@ -1,0 +1,67 @@
+"""The control API: the plan of what stands, and of what somebody thinks of. Changes nothing."""
+
+from __future__ import annotations
+
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from lmxd.http.bodies import fields
+from lmxd.http.incoming import deps_of
+from lmxd.http.outgoing import json_answer, prefers, stamped
+from lmxd.http.query import instant, number, query
+from lmxd.http.routing import Route
+from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData
+from schemas.errors import Code, RequestError
+
+HOURS, HOURS_MAX = 48, 14 * 24
+
+
+async def plan(request: Request) -> HTTPResponse:
+    """`GET /plan`: what would be done now, or at `?at=`; JSON, or text for `Accept: text/plain`."""
+    control, at = deps_of(request).control, instant(query(request, "at"))
+    found = await control.plan(at)
+    headers = stamped(control) | {"Vary": "Accept"}
+    if prefers(request, ("text/plain",)):
+        text = str(found.get("text", ""))
+        return HTTPResponse(text, headers=headers, content_type="text/plain; charset=utf-8")
+    return json_answer(found, headers=headers)
+
+
+async def timeline(request: Request) -> HTTPResponse:
+    """`GET /timeline`: windows, models and memory of the coming `?hours=`."""
+    hours = number(query(request, "hours"), "hours", HOURS, HOURS_MAX)
+    control = deps_of(request).control
+    return json_answer(await control.timeline(hours), headers=stamped(control))
+
+
+async def planned(request: Request) -> HTTPResponse:
+    """`POST /plan`: what would change and be done with another document, or after a patch."""
+    deps, at = deps_of(request), instant(query(request, "at"))
+    given = await fields(request, deps.edits.read_yaml, "document", "patch", needed=True)
+    if len(given) != 1:
+        raise RequestError(
+            Code.INVALID_REQUEST,
+            "the body must have either document or patch",
+            hint='write {"patch": {"models": …}}',
+        )
+    found = await deps.edits.planned(Edit(_candidate(given)), at)
+    return json_answer(found, headers=stamped(deps.control))
+
+
+def _candidate(given: dict[str, object]) -> EditBody:
+    ((name, value),) = given.items()
+    if isinstance(value, dict):
+        return MergePatch(value) if name == "patch" else WholeData(value)
+    if isinstance(value, list) and name == "patch":
+        return JsonPatch(value)
+    kinds = "an object or an array" if name == "patch" else "an object"
+    raise RequestError(Code.INVALID_REQUEST, f"{name} must be {kinds}", param=name)
+
+
+_BASE = "/lmxd/v1"
+
+ROUTES = (
+    Route("GET", f"{_BASE}/plan", plan),
+    Route("POST", f"{_BASE}/plan", planned),
+    Route("GET", f"{_BASE}/timeline", timeline),
+)

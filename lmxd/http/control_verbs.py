@@ -1,0 +1,92 @@
+"""The control API: suspend and resume, which are edits, and retry, which forgets failures."""
+
+from __future__ import annotations
+
+from sanic.request import Request
+from sanic.response import HTTPResponse
+
+from lmxd.http.bodies import fields
+from lmxd.http.control import find
+from lmxd.http.control_writing import no_lease
+from lmxd.http.effects import carry_out
+from lmxd.http.incoming import deps_of
+from lmxd.http.ports import Effect
+from lmxd.http.routing import Handler, Route
+from lmxd.http.terms import Terms, terms
+from schemas.desired import DesiredState
+from schemas.edit import MergePatch
+from schemas.errors import Code, RequestError
+
+
+def suspension(*, wanted: bool) -> Handler:
+    """`POST /suspend` and `POST /resume`: the whole document."""
+
+    async def run(request: Request) -> HTTPResponse:
+        asked = await _asked(request)
+        accepted = deps_of(request).control.config().accepted
+        stands = accepted is not None and accepted.document.suspend == wanted
+        patch: dict[str, object] = {} if stands else {"suspend": wanted or None}
+        return await carry_out(request, asked, lambda: _edited(request, asked, patch))
+
+    return run
+
+
+def model_suspension(*, wanted: bool) -> Handler:
+    """`POST /models/{key}/suspend` and `/resume`: one model."""
+
+    async def run(request: Request, key: str) -> HTTPResponse:
+        asked = await _asked(request)
+        control = deps_of(request).control
+        find(await control.status(), key)
+        accepted = control.config().accepted
+        patch = _model_patch(accepted.document, key, wanted=wanted) if accepted else {}
+        return await carry_out(request, asked, lambda: _edited(request, asked, patch))
+
+    return run
+
+
+def _model_patch(document: DesiredState, key: str, *, wanted: bool) -> dict[str, object]:
+    """Nothing where the document says so already. A model that goes on loses the line that held
+    it, unless `defaults` would hold it then.
+    """
+    if key in document.models and document.resolved(key).suspend == wanted:
+        return {}
+    said = wanted if wanted or document.defaults.suspend else None
+    return {"models": {key: {"suspend": said}}}
+
+
+async def retry(request: Request, key: str) -> HTTPResponse:
+    """`POST /models/{key}/retry`: what failed is tried again at once."""
+    asked = await _asked(request)
+    if asked.dry_run:
+        raise RequestError(
+            Code.INVALID_REQUEST, f"dry_run is not possible at {request.path}", param="dry_run"
+        )
+    deps = deps_of(request)
+    find(await deps.control.status(), key)
+    return await carry_out(request, asked, lambda: deps.edits.retry(key))
+
+
+async def _asked(request: Request) -> Terms:
+    asked = terms(request)
+    no_lease(asked)
+    await fields(request, deps_of(request).edits.read_yaml)
+    return asked
+
+
+async def _edited(request: Request, asked: Terms, patch: dict[str, object]) -> Effect:
+    """Nothing is written where the document says so already."""
+    edit = asked.edit(MergePatch(patch))
+    edits = deps_of(request).edits
+    return await edits.change(edit, dry_run=asked.dry_run, plan_id=asked.plan_id)
+
+
+_BASE = "/lmxd/v1"
+
+ROUTES = (
+    Route("POST", f"{_BASE}/suspend", suspension(wanted=True)),
+    Route("POST", f"{_BASE}/resume", suspension(wanted=False)),
+    Route("POST", f"{_BASE}/models/<key:str>/suspend", model_suspension(wanted=True)),
+    Route("POST", f"{_BASE}/models/<key:str>/resume", model_suspension(wanted=False)),
+    Route("POST", f"{_BASE}/models/<key:str>/retry", retry),
+)

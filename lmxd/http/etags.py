@@ -1,0 +1,46 @@
+"""Entity tags: conditions of a change, compared strongly, and of a mere look, weakly. Pure.
+
+A tag is kept without its quotes. A weak one keeps its `W/` and so equals nothing: a weak tag says
+that two documents mean about the same, and nobody may overwrite on that ground.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from schemas.errors import Code, RequestError
+
+_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\U0010ffff]*"')
+
+
+def tags(headers: Iterable[str], name: str) -> tuple[str, ...]:
+    """The tags of all headers of that name, `*` among them; () for none.
+
+    Raises RequestError (invalid_request) for what is no list of tags.
+    """
+    found: list[str] = []
+    for item in (part.strip() for header in headers for part in header.split(",")):
+        if item == "*":
+            found.append(item)
+        elif _TAG.fullmatch(item):
+            found.append(item if item.startswith("W/") else item[1:-1])
+        elif item:
+            raise RequestError(
+                Code.INVALID_REQUEST,
+                f"{name}: {item[:80]} is no entity tag",
+                hint=f'copy the ETag of an answer with its quotes, like {name}: "9f2c…"',
+                param=name,
+            )
+    return tuple(found)
+
+
+def is_known(headers: Iterable[str], tag: str) -> bool:
+    """Whether `If-None-Match` of a GET names this tag; what is no tag is no reason to refuse."""
+    items = [part.strip() for header in headers for part in header.split(",")]
+    return "*" in items or quoted(tag) in [item.removeprefix("W/") for item in items]
+
+
+def quoted(tag: str) -> str:
+    """A tag as the header `ETag` holds it."""
+    return f'"{tag}"'
