@@ -17,6 +17,11 @@ from reconciler import consequences, explain, preview
 from reconciler.loop.driver import Loop
 from reconciler.picture import Picture
 from reconciler.state import ArtifactRef, ConfigView, DiskState
+from reconciler.timeline import overcommitted, timeline
+
+AHEAD_HOURS = 48
+AHEAD_MOST = 200
+"""Models times windows of a document that is looked ahead for at each change."""
 
 
 class Disk(Protocol):
@@ -66,13 +71,27 @@ class Outlooks:
         if missing:
             found = await self._disk.observe(missing)
             after = preview.candidate(before, config, found, self.host, at)
-        return await asyncio.to_thread(_outlook, before, after, changed)
+        return await asyncio.to_thread(_outlook, before, after, changed, self.host)
 
 
-def _outlook(before: Picture, after: Picture, changed: bool) -> Outlook:
+def _outlook(before: Picture, after: Picture, changed: bool, host: str) -> Outlook:
+    warned = consequences.warnings(before, after, changed=changed)
+    nights = _coming(before, after, host) if changed else ()
     return Outlook(
         plan=explain.data(after),
         plan_id=consequences.plan_id(after),
-        warnings=consequences.warnings(before, after, changed=changed),
+        warnings=(*warned, *nights),
         touched=consequences.touched(before, after),
     )
+
+
+def _coming(before: Picture, after: Picture, host: str) -> tuple[str, ...]:
+    """Times at which more is to be loaded than fits, by this change. Left out where looking ahead
+    would take longer than the change itself.
+    """
+    document = after.config.accepted.document if after.config.accepted is not None else None
+    if document is None or not 0 < len(document.models) * len(document.schedules) <= AHEAD_MOST:
+        return ()
+    known = set(overcommitted(timeline(before, AHEAD_HOURS, host)))
+    found = overcommitted(timeline(after, AHEAD_HOURS, host))
+    return tuple(sentence for sentence in found if sentence not in known)

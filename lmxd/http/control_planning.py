@@ -8,10 +8,12 @@ from sanic.response import HTTPResponse
 from lmxd.http.bodies import fields
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, prefers, stamped
-from lmxd.http.query import instant, query
+from lmxd.http.query import instant, number, query
 from lmxd.http.routing import Route
 from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData
 from schemas.errors import Code, RequestError
+
+HOURS, HOURS_MAX = 48, 14 * 24
 
 
 async def plan(request: Request) -> HTTPResponse:
@@ -23,6 +25,13 @@ async def plan(request: Request) -> HTTPResponse:
         text = str(found.get("text", ""))
         return HTTPResponse(text, headers=headers, content_type="text/plain; charset=utf-8")
     return json_answer(found, headers=headers)
+
+
+async def timeline(request: Request) -> HTTPResponse:
+    """`GET /timeline`: windows, models and memory of the coming `?hours=`."""
+    hours = number(query(request, "hours"), "hours", HOURS, HOURS_MAX)
+    control = deps_of(request).control
+    return json_answer(await control.timeline(hours), headers=stamped(control))
 
 
 async def planned(request: Request) -> HTTPResponse:
@@ -54,4 +63,5 @@ _BASE = "/lmxd/v1"
 ROUTES = (
     Route("GET", f"{_BASE}/plan", plan),
     Route("POST", f"{_BASE}/plan", planned),
+    Route("GET", f"{_BASE}/timeline", timeline),
 )

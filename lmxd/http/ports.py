@@ -27,6 +27,7 @@ from schemas.wire.control import (
     Leases,
     Planned,
     Retried,
+    Timeline,
     Unsettled,
 )
 
@@ -112,6 +113,9 @@ class Control(Protocol):
         """What the loop would do now, or if it were `at`, as JSON values; `text` is the same for
         people.
         """
+
+    async def timeline(self, hours: int) -> Timeline:
+        """What the clock brings within so many hours, whom it leaves out and when names wait."""
 
     async def schema(self) -> dict[str, object]:
         """The JSON Schema of the document."""

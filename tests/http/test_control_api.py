@@ -146,7 +146,17 @@ async def test_the_schema_of_the_document_is_there_for_editors() -> None:
     assert answer.json()["title"] == "lmxd desired state"
 
 
-@pytest.mark.parametrize("path", ["status", "models", "desired", "effective", "plan", "schema"])
+async def test_the_coming_hours_are_as_many_as_asked_for() -> None:
+    async with stage() as on:
+        short = await on.get("/lmxd/v1/timeline?hours=8")
+        wrong = [await on.get(f"/lmxd/v1/timeline?hours={n}") for n in ("0", "337", "x", "1.5")]
+    assert short.json()["end"] == "2026-11-21T08:00:00Z"
+    assert [answer.status_code for answer in wrong] == [400] * 4
+
+
+@pytest.mark.parametrize(
+    "path", ["status", "models", "desired", "effective", "plan", "schema", "timeline"]
+)
 async def test_a_query_nobody_knows_is_refused_by_name(path: str) -> None:
     async with stage() as on:
         answer = await on.get(f"/lmxd/v1/{path}?dryrun=true&at_=1")

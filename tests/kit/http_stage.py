@@ -23,6 +23,7 @@ from lmxd.telemetry.events import EventLog
 from reconciler.state import Accepted, ConfigView
 from schemas.desired import DesiredState
 from schemas.status import DaemonStatus, MachineStatus
+from schemas.wire.control import Timeline
 from tests.kit.fake_edits import FakeEdits
 from tests.kit.fake_gate import DEADLINE_S, FakeGate
 
@@ -79,6 +80,10 @@ class FakeControl:
     async def plan(self, at: datetime | None = None) -> dict[str, object]:
         self.asked_at = at
         return {"epoch": 12, "generation": 7, "actions": [], "text": "nothing to do\n"}
+
+    async def timeline(self, hours: int) -> Timeline:
+        end = f"2026-11-21T{hours:02}:00:00Z"
+        return Timeline("UTC", "2026-11-21T00:00:00Z", end, 14, (), (), ())
 
     async def schema(self) -> dict[str, object]:
         return {"title": "lmxd desired state"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,32 @@ async def test_what_does_not_fit_is_said_before_and_after(
         (warning,) = body["warnings"]
         assert warning.startswith("two is not admitted after this: needs ")
         assert summary(await daemon.status(), "one") == "Ready"
+
+
+async def test_a_night_that_will_not_fit_is_said_when_it_is_planned(
+    model, document: Path, tmp_path: Path
+) -> None:
+    """Both fit one by one; the window of the coming night wants both."""
+    models = {"one": loaded(model(says="abc", mib=60)), "two": loaded(model(says="xyz", mib=60))}
+    models["two"]["state"] = "downloaded"
+    write(document, models, limits={"memory": "300MiB"}, timezone="UTC")
+    start = (datetime.now(UTC) + timedelta(hours=6)).strftime("%H:00")
+    end = (datetime.now(UTC) + timedelta(hours=9)).strftime("%H:00")
+    window = {
+        "when": [{"from": start, "to": end}],
+        "set": {"models": {"two": {"state": "loaded"}}},
+    }
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon)
+        await daemon.ready()
+        answer = await bot.patch({"schedules": {"night": window}})
+        assert answer.status_code == 200, answer.text
+        text = " ".join(answer.json()["warnings"])
+        assert "nothing that holds at this instant changes" in text
+        assert "of 300 MiB; one loses" in text
+        spans = (await bot.get("timeline?hours=12"))["spans"]
+        assert [span["windows"] for span in spans] == [[], ["night"], []]
+        assert [loser["model"] for loser in spans[1]["losers"]] == ["one"]
 
 
 async def test_a_json_patch_tests_first(model, document: Path, tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def _steps(picture: Picture) -> list[str]:
 def same_as_fresh(world: Simulated, scene: Scene) -> None:
     """22: a new world with this document, instant, ledger, files and demand serves the same.
 
+    What models ran when they last answered is remembered, and part of what the end follows from.
     Left out is what a suspended model, or something that was taken away and is not put right,
     makes depend on the past, and what only serves because what should follow it has failed.
     """
