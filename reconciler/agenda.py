@@ -83,10 +83,15 @@ def _turns(document: DesiredState, held: Effective, at: datetime) -> dict[ModelK
     """By model, the next time at which a window gives it another state. What a lease sets stays
     until the lease ends.
     """
-    may = {key for schedule in document.schedules.values() for key in states_of(schedule)}
-    waiting = {m.key for m in held.models if m.key in may and not m.because.startswith(LEASE)}
+    may = _may(document)
     open_ = set(held.windows)
     before = setters(document, open_)
+    waiting = {
+        model.key
+        for model in held.models
+        if not model.because.startswith(LEASE)
+        and may.get(model.key, set()) - {_state(document, before.get(model.key), model.key)}
+    }
     found: dict[ModelKey, NextStatus] = {}
     for turn in islice(timeline(document, at), TURNS):
         if not waiting or turn.at - at > HORIZON:
@@ -100,6 +105,15 @@ def _turns(document: DesiredState, held: Effective, at: datetime) -> dict[ModelK
                 local = wall(turn.at, turn.zone)
                 found[key] = NextStatus(instant(turn.at), local, state, window)
         waiting -= found.keys()
+    return found
+
+
+def _may(document: DesiredState) -> dict[str, set[str]]:
+    """By model, all states that the document and its windows ever give it."""
+    found: dict[str, set[str]] = {}
+    for schedule in document.schedules.values():
+        for key, state in states_of(schedule).items():
+            found.setdefault(key, {document.resolved(key).state}).add(state)
     return found
 
 

@@ -63,10 +63,14 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/reconcile/retention": Gap(
         "all of it", lambda document: "retention" in document.reconcile.model_fields_set
     ),
-    "/policy": Gap(
-        "all but protect",
-        lambda document: bool(document.policy.model_fields_set - {"protect"}),
+    "/policy/sources": Gap(
+        "all of it", lambda document: "sources" in document.policy.model_fields_set
     ),
+    "/policy/licenses": Gap("acknowledged", lambda document: document.policy.licenses != "any"),
+    "/policy/max_download": Gap(
+        "all of it", lambda document: document.policy.max_download is not None
+    ),
+    "/policy/approval": Gap("required", lambda document: document.policy.approval != "none"),
     "/keys": Gap("all of it", lambda document: bool(document.keys)),
     "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),
 }

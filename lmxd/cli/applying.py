@@ -61,8 +61,9 @@ def of_plan(named: str, terms: Terms) -> Call:
         raise _no_plan(named, str(error)) from error
     if plan.format != FORMAT or plan.version != 1:
         raise _no_plan(named, f"it is {plan.format} {plan.version}")
-    terms = replace(terms, plan_id=plan.plan_id, if_match=f'"{plan.etag}"')
+    terms = replace(terms, plan_id=plan.plan_id)
     if plan.document is not None:
+        terms = replace(terms, if_match=f'"{plan.etag}"')
         return Call.of_json("PUT", client.DESIRED, plan.document, terms)
     kind = JSON_PATCH if isinstance(plan.patch, list) else MERGE_PATCH
     return Call.of_json("PATCH", client.DESIRED, plan.patch, terms, kind)

@@ -1,7 +1,7 @@
 """What came of a change, for people: the lines that changed, the plan, and what to know about it.
 
-Data goes to stdout as for all verbs; warnings, what covers a change, and how long it has no
-effect go to stderr. Refusals become their list of problems or owners.
+Data goes to stdout as for all verbs; warnings, among them what covers a change, go to stderr.
+Refusals become their list of problems or owners.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lmxd.cli.options import Form
 from lmxd.cli.output import structured
 from lmxd.cli.speech import Call
 from schemas.errors import LmxdError, RequestError
-from schemas.wire.control import Changed, LeaseMade, Shadowed, Unsettled
+from schemas.wire.control import Changed, LeaseMade, Unsettled
 
 __all__ = ["carry_out", "diff", "refusal"]
 
@@ -55,7 +55,8 @@ def diff(text: str) -> None:
 def refusal(error: RequestError) -> LmxdError:
     """The refusal with everything it lists, one a line."""
     lines = [error.message]
-    for problem in error.details.get("problems", ()):
+    problems = error.details.get("problems", ())
+    for problem in problems if len(problems) > 1 else ():  # one is the message itself
         place = f"line {problem['line']}: " if problem.get("line") else ""
         hint = f" ({problem['hint']})" if problem.get("hint") else ""
         lines.append(f"  {place}{problem.get('pointer') or '/'}: {problem.get('message')}{hint}")
@@ -75,7 +76,8 @@ def _changed(found: Changed) -> int:
         return 0
     diff(found.diff)
     _plan(found.plan)
-    _know(found.warnings, found.shadowed)
+    for text in found.warnings:
+        warn(text)
     if found.dry_run:
         note("dry run: nothing was changed")
     else:
@@ -85,7 +87,8 @@ def _changed(found: Changed) -> int:
 
 def _lease(found: LeaseMade, call: Call) -> int:
     _plan(found.plan)
-    _know(found.warnings, found.shadowed)
+    for text in found.warnings:
+        warn(text)
     if found.dry_run:
         note("dry run: no lease was made")
     else:
@@ -97,14 +100,6 @@ def _plan(plan: dict[str, object]) -> None:
     text = str(plan.get("text", "")).strip()
     if text:
         print(text)
-
-
-def _know(warnings: tuple[str, ...], shadowed: tuple[Shadowed, ...]) -> None:
-    for text in warnings:
-        warn(text)
-    for each in shadowed:
-        until = f" until {each.until}" if each.until else ""
-        warn(f"{each.path} has no effect{until}: {each.by} lies over it")
 
 
 def _settled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -63,16 +64,28 @@ def retry(
     Examples:
       lmxd retry big
     """
-    return _ask("retry", model, None, None, output, url)
+    import msgspec
+
+    from lmxd.cli import client
+    from lmxd.cli.messages import note
+    from lmxd.cli.output import structured
+    from lmxd.cli.speech import Call
+    from schemas.wire.control import Retried
+
+    with client.Client(url) as daemon:
+        call = Call.of_json("POST", f"{daemon.path_of(model)}/retry", {})
+        found = client.decoded(daemon.send(call), Retried)
+    if output is not Form.TABLE:
+        sys.stdout.write(structured(msgspec.to_builtins(found), output))
+    elif found.cleared:
+        note(f"{model}: what failed is tried again")
+    else:
+        note(f"{model}: nothing has failed")
+    return 0
 
 
 def _ask(
-    verb: str,
-    model: str | None,
-    manager: str | None,
-    note: str | None,
-    output: Form,
-    url: str,
+    verb: str, model: str | None, manager: str | None, note: str | None, output: Form, url: str
 ) -> int:
     from urllib.parse import quote
 

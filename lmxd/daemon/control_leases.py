@@ -15,12 +15,12 @@ from lmxd.desired.drafts import etag_of
 from lmxd.desired.leases import Leases as LeaseOwner
 from lmxd.desired.managers import Managers
 from lmxd.http.ports import Effect
+from reconciler.leases import lending
 from reconciler.picture import Picture
 from reconciler.shadows import lease_shadowed
 from reconciler.state import Accepted, ConfigView, Lease
 from schemas.edit import Edit, MergePatch
 from schemas.errors import Code, RequestError
-from schemas.patch import changes, merged
 from schemas.wire.control import LeaseEnded, LeaseMade, Leases
 
 
@@ -129,8 +129,8 @@ class ControlLeases:
                 details={"current_etag": etag, "generation": accepted.generation},
             )
         patch = edit.body.patch if isinstance(edit.body, MergePatch) else {}
-        wanted = changes(accepted.data, merged(accepted.data, patch))
-        self._managers.check(edit, wanted, accepted)
+        # Also what the document says already: a lease would keep it that way.
+        self._managers.check(edit, lending(patch, accepted.data), accepted)
         return accepted
 
 

@@ -80,6 +80,8 @@ def _written(sheet: Sheet, slot: Slot, value: object) -> tuple[str, list[str]]:
     if slot.item and sheet.layout.behind_properties(node) == node.span.start:
         first, *rest = style.item(value, slot.column)
         return first[slot.column + 2 :], rest
+    # Below a key a list may begin at its column, below a dash it would be more of the same list.
+    style = replace(style, dash=style.dash or 2) if slot.item else style
     return "", list(style.below(value, slot.column))
 
 

@@ -105,6 +105,12 @@ PLANTED = (
         "import schemas.wire.openai",
         "lmxd.http.openai -> schemas.wire.openai ",
     ),
+    (
+        "Wire shapes of the control API",
+        "lmxd/serving/gate.py",
+        "import schemas.wire.control",
+        "lmxd.serving.gate -> schemas.wire.control ",
+    ),
     (PURE, "reconciler/loop/core.py", "import time", "reconciler.loop.core -> time "),
     (
         PURE,

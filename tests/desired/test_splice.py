@@ -109,6 +109,7 @@ def test_a_value_keeps_its_place_and_its_quotes(
         ("a: # c\n  k: 1 # d\n  # e\n  l: 2", 5, "a: 5 # c\n  # d\n  # e"),
         ("a: # c\n  - k # d\n  - l", {"m": 1}, "a: # c\n  # d\n  m: 1"),
         ("a: &n # c\n  k: 1", "x", "a: &n x # c"),
+        ("a:\n- &n # c\n  k: 1", [["x", ["w"]]], "a:\n- &n # c\n  - x\n  - [w]"),
         ("a: [ # c\n  x # d\n ] # e", 1, "# c\n# d\na: 1 # e"),
     ],
 )

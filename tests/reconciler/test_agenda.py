@@ -149,6 +149,19 @@ def test_an_odd_night_is_told_a_week_ahead_and_its_loss_once() -> None:
     assert schedule(here.step()).adjusted == ()
 
 
+def test_a_night_that_is_left_out_is_told_once_though_nothing_turns_for_days() -> None:
+    here = world(a=2, b=2)
+    weekly = window("02:15", "02:45")
+    weekly["when"][0]["days"] = ["sun"]
+    edited(here, weekly=weekly)
+    here.at = datetime(2026, 3, 28, 12, tzinfo=UTC)
+    told = []
+    for _ in range(48):
+        told += [e.subject for e in here.step().events if e.reason == "WindowSkippedDST"]
+        here.sleep(3600)
+    assert told == ["schedule/weekly"]
+
+
 @pytest.mark.parametrize(
     ("zone", "begin", "end", "jump"),
     [

@@ -79,6 +79,21 @@ async def test_a_lease_that_would_not_be_valid_is_refused(
         assert (await bot.get("leases"))["leases"] == []
 
 
+async def test_what_is_protected_is_not_leased_either(
+    model, document: Path, tmp_path: Path
+) -> None:
+    write(document, {"one": {**resting(model(says="abc")), "protect": True}})
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon, "night-bot")
+        for state in ("loaded", "downloaded"):  # also to keep it as it is
+            refused = await bot.patch({"models": {"one": {"state": state}}}, lmxd_lease="1h")
+            assert (refused.status_code, refused.json()["code"]) == (409, "field_conflict")
+            (conflict,) = refused.json()["conflicts"]
+            assert (conflict["path"], conflict["protected"]) == ("/models/one/state", True)
+        forced = await bot.patch(LOAD, "?force=true", lmxd_lease="1h")
+        assert forced.status_code == 200
+
+
 async def test_the_way_back_is_a_new_generation(model, document: Path, tmp_path: Path) -> None:
     write(document, {"one": resting(model(says="abc"))})
     first = document.read_bytes()

@@ -85,7 +85,10 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
     "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
     "/reconcile/retention": {"reconcile": {"retention": "7d"}},
-    "/policy": {"policy": {"licenses": "any"}},
+    "/policy/sources": {"policy": {"sources": ["hf:*"]}},
+    "/policy/licenses": {"policy": {"licenses": "acknowledged"}},
+    "/policy/max_download": {"policy": {"max_download": "1GiB"}},
+    "/policy/approval": {"policy": {"approval": "required"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
     "/aliases/c~1*": {
@@ -133,5 +136,6 @@ def test_supported_limits_are_not_named() -> None:
     limits = {"memory": "50%", "disk": "1TiB", "free_disk": "1GiB", "downloads": 1, "loaded": 2}
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
-    neutral = document(reconcile={"drift": "adopt", "prune_disk": False})
+    rules = {"licenses": "any", "approval": "none", "protect": ["/models/m"]}
+    neutral = document(reconcile={"drift": "adopt", "prune_disk": False}, policy=rules)
     assert unsupported(plain) == unsupported(neutral) == ((), {})
