@@ -2,8 +2,9 @@
 
 state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
 load times, failures.json what failed and when it may be tried again, drift.json what changed
-outside lmxd, events.json up to which number events may have been told. A file that cannot be
-understood is set aside by the state folder and its memory starts anew.
+outside lmxd, proven.json what models ran when they last answered, events.json up to which number
+events may have been told. A file that cannot be understood is set aside by the state folder and
+its memory starts anew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from lmxd.statefolder import StateFolder
 from reconciler.backoff import Record
 from reconciler.budget import Ledger, Measurement
 from reconciler.drift import Drifts
+from reconciler.previous import Proven
+from reconciler.state import ModelKey
 
 T = TypeVar("T")
 
@@ -38,6 +41,8 @@ class Journal:
         self._failures = _or(records, dict[str, Record], {})
         drifts = (folder.read("drift") or {}).get("drifts")
         self._drifts = _or(drifts, Drifts, Drifts())
+        proven = (folder.read("proven") or {}).get("models")
+        self._proven = _or(proven, dict[ModelKey, Proven], {})
         self._events = _or((folder.read("events") or {}).get("reserved"), int, 0)
 
     def epoch(self) -> tuple[int, str]:
@@ -64,6 +69,10 @@ class Journal:
         """What changed outside lmxd, and which files were right."""
         return self._drifts
 
+    def proven(self) -> Mapping[ModelKey, Proven]:
+        """What models ran when they last answered."""
+        return self._proven
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
         body = {"stateId": self.state_id, "epoch": epoch, "fingerprint": fingerprint}
@@ -80,6 +89,10 @@ class Journal:
     async def save_drifts(self, drifts: Drifts) -> None:
         """Persist what changed outside."""
         await self._write("drift", {"drifts": msgspec.to_builtins(drifts)})
+
+    async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
+        """Persist what models ran when they last answered."""
+        await self._write("proven", {"models": msgspec.to_builtins(dict(proven))})
 
     async def _write(self, name: str, body: dict[str, Any]) -> None:
         await asyncio.to_thread(self._folder.write, name, body)

@@ -69,7 +69,10 @@ class Verify(_Keyed):
 
 @dataclass(frozen=True, slots=True)
 class Load(_Keyed):
-    """Start a worker under `uid` and load `spec`; `reserve` bytes are accounted from now on."""
+    """Start a worker under `uid` and load `spec`; `reserve` bytes are accounted from now on.
+
+    `previous`: it is what the model ran before, as what is wanted cannot be loaded.
+    """
 
     model: ModelKey
     uid: InstanceUid
@@ -77,6 +80,7 @@ class Load(_Keyed):
     reserve: int
     timeout_s: float
     drain_s: float
+    previous: bool = False
 
     def _subject(self) -> str:
         return self.uid
@@ -206,7 +210,8 @@ class Verdict:
     """What the plan decided about one model and why, in words.
 
     `admitted` None: not decided yet. `spec` is what should be loaded, once the files are known.
-    `fits_alone`: room is there beside the models that the document wants loaded.
+    `previous`: what it ran before, if that could be loaded instead of a `spec` that failed for
+    good. `fits_alone`: room is there beside the models that the document wants loaded.
     """
 
     model: ModelKey
@@ -217,6 +222,7 @@ class Verdict:
     need: Need = field(default_factory=Need)
     spec: InstanceSpec | None = None
     fits_alone: bool = True
+    previous: InstanceSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def of_model(model: EffectiveModel, picture: Picture, failure: Record | None) ->
     yield "Ready", *_ready(model, picture, verdict, failure)
     yield "Reconciling", *_reconciling(model, picture, failure)
     yield "Stalled", *_stalled(verdict, failure)
-    yield "Degraded", *_degraded(model, picture, verdict)
+    yield "Degraded", *_degraded(model, picture, verdict, failure)
     yield "Drifted", *_drifted(model, picture)
     yield "Supported", *supported(model.unsupported)
     yield "UpdateAvailable", "Unknown", "NotChecked", "updates are not looked for in this version"
@@ -223,22 +223,27 @@ def _stalled(verdict: Verdict, failure: Record | None) -> tuple[Truth, str, str]
     return "False", "NotStalled", "nothing waits for a person"
 
 
-def _degraded(model: EffectiveModel, picture: Picture, verdict: Verdict) -> tuple[Truth, str, str]:
+def _degraded(
+    model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
+) -> tuple[Truth, str, str]:
     spec, current = verdict.spec, picture.current(model.key)
     if current is None:
         return "False", "NotServing", "nothing of it is served"
     if not verdict.wanted:
         return "False", "Leaving", "it answers until it is replaced or drained"
+    why = f", as what is wanted failed: {failure.message}" if failure is not None else ""
     if spec is None:
-        return "True", "ServingOldRevision", f"serves {current.revision} until new files are there"
+        message = f"serves {current.revision} until new files are there{why}"
+        return "True", "ServingOldRevision", message
     if spec.spec_hash == current.spec_hash:
         return _complete(model, picture.disk(model))
     source = spec.artifact.source
     if (source, spec.revision) != (current.artifact.source, current.revision):
         served = f"{current.artifact.source}@{current.revision}"
-        message = f"serves {served}, wanted is {source}@{spec.revision}"
+        message = f"serves {served}, wanted is {source}@{spec.revision}{why}"
         return "True", "ServingOldRevision", message
-    return "True", "ServingOldParams", "serves with its earlier options until it is reloaded"
+    until = why or " until it is reloaded"
+    return "True", "ServingOldParams", f"serves with its earlier options{until}"
 
 
 def _complete(model: EffectiveModel, disk: DiskState) -> tuple[Truth, str, str]:

@@ -169,7 +169,8 @@ def _describe(action: Action, picture: Picture) -> tuple[str, str]:
             return "?", f"{models[0]}  verify {artifact}"
         case Load(model=model, reserve=reserve):
             basis = picture.plan.verdicts[model].need.basis if _known(action, picture) else ""
-            return "+", f"{model}  load  +{format_bytes(reserve)} {basis}".rstrip()
+            what = "load what it ran before" if action.previous else "load"
+            return "+", f"{model}  {what}  +{format_bytes(reserve)} {basis}".rstrip()
         case Promote(model=model):
             return "~", f"{model}  answer from the new instance"
         case Drain(model=model, deadline_s=deadline, why=why):

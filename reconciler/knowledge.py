@@ -12,6 +12,7 @@ from reconciler.backoff import Record, failure_key
 from reconciler.budget import Ledger, context_of
 from reconciler.drift import Drift
 from reconciler.limits import DiskLimits
+from reconciler.previous import Proven
 from reconciler.state import (
     ArtifactRef,
     DiskPhase,
@@ -33,7 +34,7 @@ class Knowledge:
     the budget. fresh: all measurements there are; loads reserve by them. credentials: fingerprint
     of what the hub is asked with. software: what loads models; another one may succeed where this
     failed. published: the routes that hold now. serial: number of the next instance.
-    drifts: what changed outside lmxd.
+    drifts: what changed outside lmxd. proven: what models ran when they last answered.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -44,6 +45,7 @@ class Knowledge:
     published: Routes = field(default_factory=Routes)
     serial: int = 1
     drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
+    proven: Mapping[ModelKey, Proven] = field(default_factory=dict)
 
 
 def download_subject(artifact: ArtifactRef) -> str:
@@ -52,8 +54,13 @@ def download_subject(artifact: ArtifactRef) -> str:
 
 
 def load_subject(key: ModelKey) -> str:
-    """Where failures of a model's instances are filed: loads and crashes."""
+    """Where failures of what a model should run are filed: loads and crashes."""
     return f"load:{key}"
+
+
+def previous_subject(key: ModelKey) -> str:
+    """Where failures of instances are filed that are not what the model should run."""
+    return f"previous:{key}"
 
 
 def download_key(artifact: ArtifactRef, limits: DiskLimits, credentials: str) -> str:
@@ -68,8 +75,9 @@ def delete_subject(artifact: ArtifactRef) -> str:
 
 def subjects_of(model: EffectiveModel) -> tuple[str, ...]:
     """All under which failures of a model and of its files are filed."""
-    artifact = model.artifact
-    return download_subject(artifact), delete_subject(artifact), load_subject(model.key)
+    artifact, key = model.artifact, model.key
+    files = download_subject(artifact), delete_subject(artifact)
+    return *files, load_subject(key), previous_subject(key)
 
 
 def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:

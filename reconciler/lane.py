@@ -34,6 +34,7 @@ class Wish:
     """A model that is admitted: what to run and what to reserve. `spec` None: files not known.
 
     `may_load` False: a failure forbids a try now. `load_s`: how long its slowest load took.
+    `wanted`: what it should run, if that is another, which failed.
     """
 
     model: EffectiveModel
@@ -41,6 +42,12 @@ class Wish:
     reserve: int
     may_load: bool
     load_s: float | None
+    wanted: InstanceSpec | None
+
+    @property
+    def previous(self) -> bool:
+        """It is served as before, as it cannot be served as it should be."""
+        return self.spec is not None and self.spec != self.wanted
 
     @property
     def ahead(self) -> bool:
@@ -199,6 +206,7 @@ class Lane:
             reserve=wish.reserve,
             timeout_s=wish.model.load_timeout_s or max(LOAD_TIMEOUT_S, 5 * (wish.load_s or 0.0)),
             drain_s=wish.model.drain_s,
+            previous=wish.previous,
         )
         self.used += wish.reserve
         self._count += 1

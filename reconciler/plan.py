@@ -74,7 +74,9 @@ def _lane(
     lane = Lane(
         total=total or 0,
         instances=[i for i in observed.instances if i.phase is not InstancePhase.DEAD],
-        wishes=[Wish(c.model, c.verdict.spec, c.reserve, c.may_load, c.load_s) for c in admitted],
+        wishes=[
+            Wish(c.model, c.run, c.reserve, c.may_load, c.load_s, c.verdict.spec) for c in admitted
+        ],
         spare={c.model.key: c.model.spare for c in cases if c.model.spare is not None},
         places=effective.loaded,
         groups={c.model.key: c.model.group for c in cases},

@@ -13,6 +13,7 @@ from reconciler.actions import Delete, Download, Drain, Load, Promote, Unload, V
 from reconciler.backoff import Record
 from reconciler.budget import Ledger
 from reconciler.drift import Drifts
+from reconciler.previous import Proven
 from reconciler.state import (
     ArtifactRef,
     ConfigView,
@@ -126,6 +127,9 @@ class Journal(Protocol):
     def drifts(self) -> Drifts:
         """What changed outside lmxd, and which files were right."""
 
+    def proven(self) -> Mapping[ModelKey, Proven]:
+        """What models ran when they last answered."""
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
 
@@ -137,6 +141,9 @@ class Journal(Protocol):
 
     async def save_drifts(self, drifts: Drifts) -> None:
         """Persist what changed outside."""
+
+    async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
+        """Persist what models ran when they last answered."""
 
 
 class Events(Protocol):

@@ -166,7 +166,9 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.MODEL_NOT_LOADED, f"{model.key} is not loaded: {verdict.message}"
     if verdict.reason == "Suspended":
         return Code.SUSPENDED, f"{model.key} is not loaded, and {verdict.message}"
-    if failure is not None and failure.retry_at is None:
+    hopeless = failure is not None and failure.retry_at is None
+    able = verdict.previous is not None and (verdict.admitted is True or verdict.fits_alone)
+    if failure is not None and hopeless and not able:
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {failure.message}"
     if verdict.reason == "UnsupportedField":
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {verdict.message}"

@@ -34,7 +34,7 @@ def steps(
     running: Mapping[str, Action],
 ) -> Iterator[Step]:
     """What is to be done about files. Steps that run already are among them."""
-    kept = _kept(cases)
+    kept = _kept(cases, known)
     for artifact, users in _by_artifact(cases).items():
         under_way = [running[k] for verb in VERBS if (k := f"{verb}:{artifact}") in running]
         yield from map(Step, under_way)
@@ -80,11 +80,11 @@ def _by_artifact(cases: Sequence[Case]) -> dict[ArtifactRef, list[Case]]:
     return found
 
 
-def _kept(cases: Sequence[Case]) -> set[tuple[str, str | None]]:
+def _kept(cases: Sequence[Case], known: Knowledge) -> set[tuple[str, str | None]]:
     """Sources and revisions whose files stay, under whatever name the document has for them; the
     revision is None while it is not settled what files a name stands for.
     """
-    return {
+    stays = {
         (
             case.model.artifact.source,
             case.disk.revision if case.disk.phase is DiskPhase.VERIFIED else None,
@@ -92,6 +92,11 @@ def _kept(cases: Sequence[Case]) -> set[tuple[str, str | None]]:
         for case in cases
         if case.model.state is not ModelState.ABSENT or case.model.suspended
     }
+    for case in cases:
+        proven = known.proven.get(case.model.key)
+        if proven is not None and case.verdict.wanted:  # until what replaces it has answered
+            stays.add((proven.spec.artifact.source, proven.spec.revision))
+    return stays
 
 
 def _fetch(

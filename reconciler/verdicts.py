@@ -16,7 +16,8 @@ from reconciler.admission import Admission, Candidate, Kept, Room, select
 from reconciler.backoff import Record, blocks
 from reconciler.budget import Ledger
 from reconciler.drift import Drift
-from reconciler.knowledge import Knowledge, spec_of, standing
+from reconciler.knowledge import Knowledge, load_key, previous_subject, spec_of, standing
+from reconciler.previous import need_again, spec_again
 from reconciler.state import (
     DiskState,
     Effective,
@@ -38,7 +39,8 @@ _STAYING = (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
 class Case:
     """One model with the facts its verdict is made of.
 
-    may_load: no failure forbids a try. reserve: bytes a load takes, by the freshest measurement.
+    run: what to load. may_load: no failure forbids a try. reserve: bytes a load takes, by the
+    freshest measurement.
     lasting: only a change can help it, so what still serves of it stays while there is room; so
     does what is left of a model whose window is about to open again, or closed lazily.
     """
@@ -46,11 +48,23 @@ class Case:
     model: EffectiveModel
     disk: DiskState
     verdict: Verdict
+    run: InstanceSpec | None
     may_load: bool
     load_s: float | None
     reserve: int
     lasting: bool
     left: tuple[Drift, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Previous:
+    """What a model ran before what is wanted failed for good, and what that takes."""
+
+    spec: InstanceSpec
+    need: Need
+    reserve: int
+    load_s: float | None
+    may_load: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,7 @@ class _Facts:
     need: Need
     left: tuple[Drift, ...]
     away: Drift | None
+    previous: _Previous | None
 
     @property
     def hopeless(self) -> bool:
@@ -89,6 +104,11 @@ def judge(
         Candidate(f.model, f.need, rank(f.model, observed))
         for f in facts
         if f.wanted and not f.hopeless
+    ]
+    candidates += [
+        Candidate(f.model, f.previous.need, _behind(f.model))
+        for f in facts
+        if f.hopeless and f.previous is not None
     ]
     candidates += [
         Candidate(f.model, Need(weights=held, basis="measured"), rank(f.model, observed))
@@ -130,6 +150,7 @@ def _facts(
     ahead = model.spare is Spare.PREWARM
     raised = model.state is ModelState.LOADED or model.demanded or ahead
     missing = _unsupported(model)
+    failure = standing(model, spec, total, effective.disk, known)
     left = drift.left(effective, known.drifts.get(model.key, ()))
     away = _away(left, instances)
     return _Facts(
@@ -137,12 +158,43 @@ def _facts(
         disk=disk,
         spec=spec,
         instances=instances,
-        failure=standing(model, spec, total, effective.disk, known),
+        failure=failure,
         wanted=raised and not model.suspended and missing is None and away is None,
         missing=missing,
         need=_need(model, disk, spec, instances, known.ledger),
         left=left,
         away=away if raised else None,
+        previous=_previous(model, spec, failure, observed, known, total),
+    )
+
+
+def _previous(
+    model: EffectiveModel,
+    spec: InstanceSpec | None,
+    failure: Record | None,
+    observed: Observed,
+    known: Knowledge,
+    total: int | None,
+) -> _Previous | None:
+    """What could be loaded instead of what failed for good."""
+    proven = known.proven.get(model.key)
+    if proven is None or failure is None or failure.retry_at is not None:
+        return None
+    if not model.served or (spec is not None and spec.spec_hash == proven.spec.spec_hash):
+        return None
+    again = spec_again(proven, observed.disk)
+    if again is None:
+        return None
+    record = known.failures.get(previous_subject(model.key))
+    key = load_key(again.spec_hash, model.load_timeout_s, total, known.software)
+    if record is not None and record.key == key and record.retry_at is None:
+        return None
+    return _Previous(
+        spec=again,
+        need=need_again(proven, known.ledger),
+        reserve=need_again(proven, known.fresh).total,
+        load_s=known.ledger.load_s(again.spec_hash),
+        may_load=not blocks(record, key, observed.at),
     )
 
 
@@ -201,6 +253,11 @@ def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
     return (pinned, 1.0, not busy, not waiting, *merit, quiet, model.order)
 
 
+def _behind(model: EffectiveModel) -> tuple[float, ...]:
+    """The rank of what a model ran before: behind all that is wanted as the document has it."""
+    return (1.0, 1.5, -model.priority, -model.window, model.order)
+
+
 def _spare_class(model: EffectiveModel, observed: Observed) -> float:
     if model.spare is Spare.PREWARM:
         return 3.0
@@ -219,13 +276,15 @@ def _case(
     """The case of one model. `always`: the room beside the models that the document wants loaded;
     None until the budget is known.
     """
+    if facts.hopeless and facts.previous is not None and admission and admission.admitted:
+        return _again(facts, facts.previous, admission)
     model, spec, need = facts.model, facts.spec, facts.need
     reserve = need.total
     if known.fresh is not known.ledger:
         fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
         reserve = max(reserve, fresh.total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
-    candidate = Candidate(model, need, ())
+    candidate = Candidate(model, facts.previous.need if facts.previous else need, ())
     fits = admitted is True or always is None or always.fits(candidate)
     if always and not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
         message = f"no request could load it: {always.refusal(candidate).message}"
@@ -233,12 +292,40 @@ def _case(
         model=model,
         disk=facts.disk,
         verdict=Verdict(
-            model.key, facts.wanted, admitted, reason, message, need, spec, fits_alone=fits
+            model.key,
+            facts.wanted,
+            admitted,
+            reason,
+            message,
+            need,
+            spec,
+            fits,
+            facts.previous.spec if facts.previous is not None else None,
         ),
+        run=spec,
         may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
         reserve=reserve,
         lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
+        left=facts.left,
+    )
+
+
+def _again(facts: _Facts, previous: _Previous, admission: Admission) -> Case:
+    """The case of a model that is served as before, as it cannot be served as it should be."""
+    message = f"{admission.message}, for what it ran before"
+    key, spec = facts.model.key, facts.spec
+    return Case(
+        model=facts.model,
+        disk=facts.disk,
+        verdict=Verdict(
+            key, True, True, admission.reason, message, previous.need, spec, True, previous.spec
+        ),
+        run=previous.spec,
+        may_load=previous.may_load,
+        load_s=previous.load_s,
+        reserve=max(previous.reserve, previous.need.total),
+        lasting=True,
         left=facts.left,
     )
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from lmxd.journal import Journal
 from lmxd.statefolder import StateFolder
+from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record
 from reconciler.budget import Ledger, Measurement
 from reconciler.drift import Drift, Drifts
-from reconciler.state import ModelKey
+from reconciler.previous import Proven
+from reconciler.state import ArtifactRef, ModelKey
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -25,6 +27,19 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
     ledger = Ledger({"hash": (Measurement(123, 4.5), Measurement(125, 4.0))})
     drift = Drift("FilesChanged", "disk.files", "verified files", "no files", AT, "entry")
     drifts = Drifts({ModelKey("a"): (drift,)}, {"hf:org/a": "r1"})
+    spec = InstanceSpec(
+        "hash",
+        ArtifactRef("hf:org/a", "main"),
+        "r1",
+        "/x",
+        "mlx",
+        "chat",
+        8,
+        2,
+        99,
+        {"n": [1, "x"]},
+    )
+    proven = Proven(spec, 7)
     with folder(tmp_path) as state:
         first = Journal(state)
         assert first.drifts() == Drifts()
@@ -33,6 +48,7 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
         await first.save_ledger(ledger)
         await first.save_failures({"load:a": record, "download:b": waiting})
         await first.save_drifts(drifts)
+        await first.save_proven({ModelKey("a"): proven})
     with folder(tmp_path) as state:
         again = Journal(state)
         assert again.state_id == first.state_id
@@ -40,6 +56,7 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
         assert again.ledger() == ledger
         assert again.failures() == {"load:a": record, "download:b": waiting}
         assert again.drifts() == drifts
+        assert again.proven() == {"a": proven}
 
 
 async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:

@@ -9,14 +9,17 @@ from datetime import datetime
 from lmxd.daemon.timeline import shown
 from lmxd.desired.document import DesiredFile
 from lmxd.desired.generate import json_schema
+from lmxd.desired.managers import Managers
 from lmxd.http.ports import Stamp
 from reconciler import explain, preview
+from reconciler.conditions import instant
 from reconciler.loop.driver import Loop
+from reconciler.owners import with_owners
 from reconciler.picture import Picture
 from reconciler.state import ConfigView, ModelState
 from reconciler.timeline import timeline
 from schemas.errors import Code, RequestError
-from schemas.status import DaemonStatus
+from schemas.status import DaemonStatus, ManagerStatus
 from schemas.wire.control import Timeline
 
 STUCK_S = 30.0
@@ -26,11 +29,17 @@ class Control:
     """Implements `lmxd.http.ports.Control` and `Health` over the loop and the document."""
 
     def __init__(
-        self, loop: Loop, document: DesiredFile, monotonic: Callable[[], float], host: str
+        self,
+        loop: Loop,
+        document: DesiredFile,
+        managers: Managers,
+        monotonic: Callable[[], float],
+        host: str,
     ) -> None:
         self._host = host
         self._loop = loop
         self._document = document
+        self._managers = managers
         self._monotonic = monotonic
         self._was_valid = False
         self._schema: dict[str, object] = {}
@@ -46,7 +55,14 @@ class Control:
 
     async def status(self) -> DaemonStatus:
         """Conditions of the daemon and of every model, from a pass that begins now."""
-        return (await self._loop.fresh()).status
+        return with_owners((await self._loop.fresh()).status, self._owners)
+
+    def _owners(self, key: str) -> dict[str, ManagerStatus]:
+        """Who set what of a model over HTTP; all else is the file's."""
+        return {
+            path: ManagerStatus(owner.by, instant(owner.since), owner.generation)
+            for path, owner in self._managers.owned(key).items()
+        }
 
     def config(self) -> ConfigView:
         """The accepted document and how the file stands."""

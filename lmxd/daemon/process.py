@@ -96,6 +96,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         ledger=journal.ledger(),
         failures=dict(journal.failures()),
         drifts=journal.drifts(),
+        proven=dict(journal.proven()),
     )
     events = _events(journal, clock, poke)
     path = settings.document or Path.cwd() / DOCUMENT_NAME

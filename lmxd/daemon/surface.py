@@ -43,7 +43,7 @@ def surface(
 ) -> Surface:
     """Everything handlers use. Reads the state folder, which blocks."""
     document, host, now = documents.document, settings.host_name, clock.now
-    control = Control(loop, document, clock.monotonic, host)
+    control = Control(loop, document, documents.managers, clock.monotonic, host)
     outlooks = Outlooks(loop, files, host)
     edits = ControlEdits(document, documents.view, loop, outlooks, now)
     leasing = ControlLeases(documents.leases, documents.managers, documents.view, outlooks, now)

@@ -6,7 +6,6 @@ the epoch, the ledger, the failures and the list of running actions; nobody else
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,24 +13,19 @@ from reconciler import routes as routing
 from reconciler.actions import (
     Action,
     Delete,
-    Download,
-    Drain,
     Load,
-    MemoryLane,
     Outcome,
     Plan,
-    Promote,
     Publish,
-    Unload,
-    Verify,
 )
-from reconciler.backoff import blocks, failure_key
+from reconciler.backoff import failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, subjects_of
 from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.loop.pins import Pins
+from reconciler.loop.start import starting
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.prewarm import NOTHING_KNOWN, loads
@@ -130,6 +124,7 @@ class Core:
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
+        self._beside: frozenset[ArtifactRef] = frozenset()
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -153,11 +148,19 @@ class Core:
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
-        start = tuple(self._start(decided, effective, observed))
+        start = starting(decided, effective, observed, self._running, memory.kept.failures)
+        if any(isinstance(action, Load) for action in start):
+            # All numbers the plan gave out are spent: none of them may come twice.
+            memory.serial += sum(isinstance(step.action, Load) for step in decided.steps)
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
-        memory.forget({i.uid for i in observed.instances}, self._subjects(effective, observed))
+        alive = {i.uid for i in observed.instances}
+        alive.update(action.uid for action in start if isinstance(action, Load))
+        memory.forget(alive, self._subjects(effective, observed))
+        if effective.generation:
+            memory.drop([model.key for model in effective.models])
+        self._beside = self._previous(decided)
         decided = _published(decided)
         picture = Picture(
             memory.kept.epoch, seen.config, effective, observed, decided,
@@ -180,12 +183,21 @@ class Core:
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
-        """The files that a pass at that instant has to look at."""
+        """The files that a pass at that instant has to look at: what the document names, and what
+        models ran when they last answered, where that is something else.
+        """
         at = self._steady(at)
-        if not config.leases or self._edited(config) or self._turned(at):
-            return artifacts(config.accepted, self._host, config.leases, at)
-        held = {model.artifact for model in self._document[2].models}
-        return artifacts(config.accepted, self._host, (), at) | held
+        if self._edited(config) or self._turned(at):
+            proven = (each.artifacts for each in self._memory.kept.proven.values())
+            return artifacts(config.accepted, self._host, config.leases, at).union(*proven)
+        named = artifacts(config.accepted, self._host, (), at) | self._beside
+        return named | {m.artifact for m in self._document[2].models} if config.leases else named
+
+    def _previous(self, decided: Plan) -> frozenset[ArtifactRef]:
+        """Files of what models ran before, where they should run something else now."""
+        wanted = {v.spec.spec_hash for v in decided.verdicts.values() if v.spec is not None}
+        others = (p for p in self._memory.kept.proven.values() if p.spec.spec_hash not in wanted)
+        return frozenset(ref for each in others for ref in each.artifacts)
 
     def _steady(self, at: datetime) -> datetime:
         """The instant to go by when the clock says `at`."""
@@ -238,7 +250,7 @@ class Core:
             self._running.pop(outcome.action.key, None)
         ended = tuple(outcome for outcome in seen.outcomes if memory.finish(outcome, at))
         dead = [i for i in instances if i.phase is InstancePhase.DEAD]
-        died = tuple(i for i in dead if memory.died(i, effective, total, at))
+        died = tuple(i for i in dead if memory.died(i, effective, seen.observed, total))
         memory.measure(instances, effective, total, at)
         removed = {a.artifact.source for a in self._running.values() if isinstance(a, Delete)}
         memory.notice(effective, seen.observed, dead, removed)
@@ -260,6 +272,7 @@ class Core:
             published=self._routes,
             serial=memory.serial,
             drifts=memory.kept.drifts.found,
+            proven=memory.kept.proven,
         )
 
     def _plan(
@@ -294,35 +307,6 @@ class Core:
         )
         return (*observed.instances, *missing)
 
-    def _start(self, decided: Plan, effective: Effective, observed: Observed) -> Iterator[Action]:
-        """What may start now: transfers up to their number, one in the memory lane, all drains."""
-        transfers = sum(isinstance(a, Download | Verify) for a in self._running.values())
-        lane_free = not any(isinstance(a, MemoryLane) for a in self._running.values())
-        for step in decided.steps:
-            action = step.action
-            if step.after or action.key in self._running or self._blocked(action, observed.at):
-                continue
-            match action:
-                case Download() | Verify() if transfers < effective.downloads:
-                    transfers += 1
-                    yield action
-                case Drain() | Delete():
-                    yield action
-                case Load() if lane_free and _fits(action, decided, effective, observed):
-                    lane_free = False
-                    # All numbers the plan gave out are spent: none of them may come twice.
-                    self._memory.serial += sum(isinstance(s.action, Load) for s in decided.steps)
-                    yield action
-                case Promote() | Unload() if lane_free:
-                    lane_free = False
-                    yield action
-
-    def _blocked(self, action: Action, at: datetime) -> bool:
-        """Actions that are not judged in the plan wait out their own failures here."""
-        return isinstance(action, Publish) or blocks(
-            self._memory.kept.failures.get(action.key), action.key, at
-        )
-
     def _subjects(self, effective: Effective, observed: Observed) -> set[str]:
         """Subjects of failures that can still matter."""
         subjects: set[str] = set()
@@ -353,20 +337,6 @@ class Core:
         return min(moments, default=None)
 
 
-def _fits(load: Load, decided: Plan, effective: Effective, observed: Observed) -> bool:
-    """The last check before memory is taken, whatever the order of the plan promised."""
-    if decided.budget is None or decided.memory_now + load.reserve > decided.budget:
-        return False
-    alive = [i.key for i in observed.instances if i.phase is not InstancePhase.DEAD]
-    if effective.loaded is not None and len(alive) >= effective.loaded:
-        return False
-    model = effective.model(load.model)
-    if model is None or model.group is None:
-        return True
-    groups = (m.group for m in effective.models if m.key != load.model and m.key in alive)
-    return model.group not in groups
-
-
 def _published(decided: Plan) -> Plan:
     """The plan without the names that this pass moves itself."""
     done = [s for s in decided.steps if isinstance(s.action, Publish) and not s.after]
@@ -380,6 +350,7 @@ def _by(ledger: Ledger, decided: Plan) -> int:
     total = 0
     for verdict in decided.verdicts.values():
         if verdict.admitted:
-            measured = ledger.memory(verdict.spec.spec_hash) if verdict.spec else None
+            spec = verdict.previous or verdict.spec
+            measured = ledger.memory(spec.spec_hash) if spec else None
             total += verdict.need.total if measured is None else measured + verdict.need.kv_pool
     return total

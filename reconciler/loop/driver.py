@@ -170,6 +170,8 @@ class Loop:
             await journal.save_failures(now.failures)
         if now.drifts is not before.drifts:
             await journal.save_drifts(now.drifts)
+        if now.proven is not before.proven:
+            await journal.save_proven(now.proven)
         self._saved = now
 
     def _act(self, decision: Decision, group: asyncio.TaskGroup) -> None:

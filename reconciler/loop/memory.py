@@ -18,8 +18,11 @@ from reconciler.knowledge import (
     download_subject,
     load_key,
     load_subject,
+    previous_subject,
+    spec_of,
     subjects_of,
 )
+from reconciler.previous import Proven
 from reconciler.state import (
     Effective,
     EffectiveModel,
@@ -43,6 +46,7 @@ class Remembered:
     ledger: Ledger = field(default_factory=Ledger)
     failures: dict[str, Record] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
+    proven: dict[ModelKey, Proven] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Memory:
     view: Ledger
     serial: int = 1
     software: str = ""
+    _loads: dict[InstanceUid, Proven] = field(default_factory=dict)
     _filings: dict[str, tuple[str, str]] = field(default_factory=dict)
     _measured: set[InstanceUid] = field(default_factory=set)
     _reported: set[InstanceUid] = field(default_factory=set)
@@ -76,9 +81,10 @@ class Memory:
             case Download(artifact=artifact) | Verify(artifact=artifact):
                 key = download_key(artifact, effective.disk, credentials)
                 filing = download_subject(artifact), key
-            case Load(model=model, spec=spec):
+            case Load(model=model, spec=spec, previous=previous):
+                self._loads[action.uid] = Proven(spec, action.reserve)
                 filing = (
-                    load_subject(model),
+                    previous_subject(model) if previous else load_subject(model),
                     self._load_key(spec.spec_hash, model, effective, total),
                 )
         self._filings[action.key] = filing
@@ -104,7 +110,7 @@ class Memory:
         return True
 
     def died(
-        self, instance: InstanceView, effective: Effective, total: int | None, at: datetime
+        self, instance: InstanceView, effective: Effective, observed: Observed, total: int | None
     ) -> bool:
         """File the death of an instance that nobody ended; a failed load is filed only once, and
         False then.
@@ -117,7 +123,11 @@ class Memory:
             return True  # no failure: it stays away because somebody took it away
         failure = Failure(exit_.reason, exit_.message, exit_.terminal)
         key = self._load_key(instance.spec_hash, instance.key, effective, total)
-        self._fail(load_subject(instance.key), key, failure, at, brake=True)
+        model = effective.model(instance.key)
+        wanted = spec_of(model, observed.disk.get(model.artifact)) if model is not None else None
+        right = wanted is not None and wanted.spec_hash == instance.spec_hash
+        subject = load_subject(instance.key) if right else previous_subject(instance.key)
+        self._fail(subject, key, failure, observed.at, brake=True)
         return True
 
     def measure(
@@ -135,14 +145,22 @@ class Memory:
                 ledger = self.kept.ledger.noting(instance.spec_hash, found)
                 self.kept = replace(self.kept, ledger=ledger)
             if instance.phase is InstancePhase.CURRENT:
+                self._prove(instance)
                 since = self._current_since.setdefault(instance.uid, at)
                 if at - since >= HEALTHY:
                     self._forgive(instance, effective, total)
+
+    def _prove(self, instance: InstanceView) -> None:
+        """What answers is what to come back to."""
+        proven = self._loads.pop(instance.uid, None)
+        if proven is not None and proven != self.kept.proven.get(instance.key):
+            self.kept = replace(self.kept, proven={**self.kept.proven, instance.key: proven})
 
     def forget(self, alive: set[InstanceUid], subjects: set[str]) -> None:
         """Drop memories of instances that are gone and of subjects nobody can meet again."""
         self._measured &= alive
         self._reported &= alive
+        self._loads = {u: p for u, p in self._loads.items() if u in alive}
         self._current_since = {u: t for u, t in self._current_since.items() if u in alive}
         if not self.kept.failures.keys() <= subjects:
             failures = {s: r for s, r in self.kept.failures.items() if s in subjects}
@@ -170,12 +188,18 @@ class Memory:
 
     def _forgive(self, instance: InstanceView, effective: Effective, total: int | None) -> None:
         """Forget the crashes of what runs; those of what should replace it stand."""
-        subject = load_subject(instance.key)
-        record = self.kept.failures.get(subject)
-        if record is not None:
-            key = self._load_key(instance.spec_hash, instance.key, effective, total)
-            if record.key == key:
+        for subject in (load_subject(instance.key), previous_subject(instance.key)):
+            record = self.kept.failures.get(subject)
+            if record is None:
+                continue
+            if record.key == self._load_key(instance.spec_hash, instance.key, effective, total):
                 self._clear(subject)
+
+    def drop(self, keys: Collection[str]) -> None:
+        """Forget what models ran whose key is none of these."""
+        if not self.kept.proven.keys() <= set(keys):
+            proven = {key: p for key, p in self.kept.proven.items() if key in keys}
+            self.kept = replace(self.kept, proven=proven)
 
     def _load_key(
         self, spec_hash: str, key: ModelKey, effective: Effective, total: int | None

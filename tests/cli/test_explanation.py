@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from lmxd.cli import explanation, status_view
@@ -35,8 +37,8 @@ def because(kind: str, status: str, reason: str, message: str) -> Condition:
     return Condition(kind, status, reason, message, 3, 5, "2026-01-01T00:00:00.000Z")  # type: ignore[arg-type]
 
 
-def told(lines: object) -> str:
-    return "\n".join(lines)  # type: ignore[call-overload, no-any-return]
+def told(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
 
 
 def test_a_model_that_serves_says_who_wants_it_and_what_comes() -> None:
@@ -77,7 +79,7 @@ def test_a_model_that_failed_says_why_what_helps_and_when_it_is_tried_again() ->
         ),
         memory=MemoryStatus(300 * MIB, "estimate", 0, None, None, None),
         failure=FailureStatus("GatedRepo", gated, 2, None),
-        drift=(DriftStatus("disk", "verified", "absent"),),
+        drift=(DriftStatus("disk", "verified", "absent", "2026-11-20T12:00:00Z"),),
     )
     lines = told(explanation.of_model(found, daemon(found, next=TURN)))
     assert lines.count(gated) == 1

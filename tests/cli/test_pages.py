@@ -1,4 +1,4 @@
-"""What README.md and docs/getting-started.md tell people to type works, in that order.
+"""What README.md, docs/getting-started.md and docs/guides tell people to type works, in order.
 
 The pages serve the built-in model; here a tiny one takes its place, because what it says is tested
 elsewhere. Installing is not done again, and the port is a free one.
@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "getting-started.md"
 SCHEDULES = ROOT / "docs" / "concepts" / "schedules.md"
+NIGHT_SHIFT = ROOT / "docs" / "guides" / "night-shift.md"
+BOTS = ROOT / "docs" / "guides" / "bots.md"
 PAGE_URL = "http://127.0.0.1:1234"
 BUILT_IN = "builtin:tiny-chat"
 SERVES = {"make serve", "lmxd serve"}
@@ -131,6 +133,37 @@ async def test_the_guide_can_be_followed(tmp_path: Path, model: Path) -> None:
     assert "ConfigValid=False" in whole
 
 
+async def test_the_night_shift_can_be_followed(tmp_path: Path, model: Path) -> None:
+    said: list[str] = []
+    async with AsyncExitStack() as stack:
+        reader = Reader(tmp_path, model, stack)
+        for info, body in blocks(NIGHT_SHIFT):
+            said.append(await reader.follow(info, body) or "")
+    whole = "".join(said)
+    assert "is valid" in whole
+    assert "office" in whole
+    assert "Hello!" in whole
+    assert "lease l-" in whole
+
+
+@needs_curl
+async def test_a_bot_can_do_what_its_guide_says(tmp_path: Path, model: Path) -> None:
+    said: list[str] = []
+    async with AsyncExitStack() as stack:
+        reader = Reader(tmp_path, model, stack)
+        for info, body in blocks(BOTS):
+            said.append(await reader.follow(info, body) or "")
+        assert reader.document.read_text().startswith("# kept by people and bots alike")
+    whole = "".join(said)
+    assert '"converged":true' in whole
+    assert "auto: [big, small]" in whole
+    assert "# always there" in whole
+    assert '"code":"field_conflict"' in whole
+    assert whole.count("HTTP/1.1 200") == 2
+    assert whole.lower().count("idempotency-replayed: true") == 1
+    assert '"GenerationAccepted"' in whole
+
+
 @needs_curl
 async def test_the_first_minute_of_the_readme(tmp_path: Path, model: Path) -> None:
     said: list[str] = []
@@ -142,7 +175,9 @@ async def test_the_first_minute_of_the_readme(tmp_path: Path, model: Path) -> No
     assert "Hello!" in "".join(said)
 
 
-@pytest.mark.parametrize("page", [README, GUIDE, SCHEDULES], ids=lambda page: str(page.name))
+@pytest.mark.parametrize(
+    "page", [README, GUIDE, SCHEDULES, NIGHT_SHIFT, BOTS], ids=lambda page: str(page.name)
+)
 def test_documents_on_a_page_are_valid_unless_they_show_a_mistake(page: Path) -> None:
     shown = [body for info, body in blocks(page) if info.startswith("yaml")]
     mistakes = [body for body in shown if "stat: loaded" in body]

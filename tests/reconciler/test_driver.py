@@ -19,6 +19,7 @@ from reconciler.drift import Drifts
 from reconciler.loop.core import Core, Decision
 from reconciler.loop.driver import Loop, Ports
 from reconciler.loop.memory import Remembered
+from reconciler.previous import Proven
 from reconciler.state import (
     ArtifactRef,
     ConfigView,
@@ -116,6 +117,9 @@ class Stage:
     async def save_drifts(self, drifts: Drifts) -> None:
         self.saved.append("drifts")
 
+    async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
+        self.saved.append("proven")
+
     async def _carry(self, action: Action) -> None:
         self.begun.append(action.key)
         ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -199,7 +203,7 @@ async def test_actions_are_carried_out_one_after_the_other_to_the_end() -> None:
         decision = await stage.loop.fresh()
         assert decision.status.summary == "Healthy"
         assert stage.begun == ["download:hf:org/a", "load:a#1", "promote:a#1"]
-        assert stage.saved == ["epoch 1", "drifts", "ledger"]
+        assert stage.saved == ["epoch 1", "drifts", "ledger", "proven"]
         assert stage.spare is True
         assert stage.published[-1].targets[ModelKey("a")].revision == "r1"
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.events import Met, happened
 from reconciler.loop.core import Decision
-from reconciler.state import ArtifactRef, HostView, InstanceUid, ModelKey
+from reconciler.state import ArtifactRef, HeldEdit, HostView, InstanceUid, ModelKey
 from schemas.events import Event
 from tests.reconciler.stage import BROKEN, CUT, edit, entry, run_until, world
 from tests.reconciler.world import GIB, World
@@ -324,3 +324,45 @@ def test_requests_that_come_and_go_are_told_without_numbers_that_never_repeat() 
         here.watch = None
     assert rounds[0] == rounds[1]
     assert ModelKey("a") not in here.serving()
+
+
+def test_an_edit_that_is_held_says_so_until_it_is_let_through() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a"))
+    here.settle()
+    told = Told(here)
+    good = here.config
+    held = HeldEdit("ab", "Held", "2 of 3 models would go; lmxd apply --confirm ab")
+    here.config = replace(good, current=False, reason="Valid", message="valid", held=held)
+    status = here.step().status
+    current = status.condition("ConfigCurrent")
+    assert current is not None
+    assert (current.status, current.reason, current.message) == ("False", "Held", held.message)
+    assert status.condition("ConfigValid").status == "True"  # type: ignore[union-attr]
+    event = told.one("ConfigHeld")
+    assert (event.kind, event.subject, event.message) == ("Warning", "document", held.message)
+    crashed = replace(held, reason="RolledBackAfterCrash", message="it died three times")
+    here.config = replace(here.config, held=crashed)
+    here.step()
+    here.config = good
+    here.step()
+    assert told.take() == ["ConfigHeld", "RolledBackAfterCrash", "ConfigCurrent"]
+
+
+@pytest.mark.parametrize(
+    ("writable", "reason", "status"),
+    [
+        (True, "Writable", "True"),
+        (False, "DocumentLocked", "False"),
+        (False, "NotLookedYet", "Unknown"),
+    ],
+)
+def test_whether_the_api_can_write_is_told(writable: bool, reason: str, status: str) -> None:
+    here = world(a=2)
+    edit(here, a=entry("a"))
+    here.config = replace(
+        here.config, writable=writable, writable_reason=reason, writable_message="so it is"
+    )
+    found = here.step().status.condition("ApiWritable")
+    assert found is not None
+    assert (found.status, found.reason, found.message) == (status, reason, "so it is")

@@ -44,6 +44,7 @@ from reconciler.state import (
     Routes,
 )
 from schemas.desired import DesiredState
+from tests.reconciler.disk import look
 from tests.reconciler.pool import Pool
 
 MIB = 1024**2
@@ -220,7 +221,7 @@ class World:
 
     def seen(self) -> Seen:
         """What a pass sees now."""
-        disk = {ref: self.disk.get(ref, DiskState()) for ref in self.wanted()}
+        disk = {ref: look(self.disk, ref) for ref in self.wanted()}
         observed = Observed(self.at, self.host(), disk, self.pool.view(self.at), self.demands())
         return Seen(self.config, observed, self.credentials, tuple(self.outcomes))
 

@@ -61,7 +61,7 @@ class Attempts:
     def _forget(self, decision: Decision) -> None:
         """What no document names any more may come back as new."""
         models = decision.picture.effective.models
-        known = {f"load {model.key}" for model in models}
+        known = {f"{what} {model.key}" for model in models for what in ("load", "previous")}
         known.update(f"download {model.artifact}" for model in models)
         self._failed = {s: a for s, a in self._failed.items() if s in known}
 
@@ -101,7 +101,8 @@ class Attempts:
                 if instance.exit is not None and not (left and taken):
                     facts = _load_facts(instance.spec_hash, instance.key, decision)
                     failure = Failure("", "", instance.exit.terminal)
-                    self._fail(f"load {instance.key}", facts, failure, at, brake=True)
+                    subject = _subject(instance.key, instance.spec_hash, decision)
+                    self._fail(subject, facts, failure, at, brake=True)
 
     def _healthy(self, decision: Decision, at: datetime) -> None:
         """What answered for ten minutes has its crashes forgiven."""
@@ -112,11 +113,7 @@ class Attempts:
             if at - since < HEALTHY:
                 continue
             instance = current[uid]
-            account = self._failed.get(f"load {instance.key}")
             facts = _load_facts(instance.spec_hash, instance.key, decision)
-            if account is not None and account.facts == facts:
-                del self._failed[f"load {instance.key}"]
-            record = decision.remembered.failures.get(f"load:{instance.key}")
             model = picture.effective.model(instance.key)
             key = load_key(
                 instance.spec_hash,
@@ -124,7 +121,12 @@ class Attempts:
                 picture.plan.budget,
                 picture.known.software,
             )
-            assert record is None or record.key != key, f"{instance.key} is not forgiven"
+            for what in ("load", "previous"):
+                account = self._failed.get(f"{what} {instance.key}")
+                if account is not None and account.facts == facts:
+                    del self._failed[f"{what} {instance.key}"]
+                record = decision.remembered.failures.get(f"{what}:{instance.key}")
+                assert record is None or record.key != key, f"{instance.key} is not forgiven"
 
     def _started(self, action: Action, decision: Decision, credentials: str, at: datetime) -> None:
         match action:
@@ -134,7 +136,8 @@ class Attempts:
                 limits = decision.picture.effective.disk
                 subject, facts = f"download {artifact}", (limits, credentials)
             case Load(model=model, spec=spec):
-                subject, facts = f"load {model}", _load_facts(spec.spec_hash, model, decision)
+                subject = _subject(model, spec.spec_hash, decision)
+                facts = _load_facts(spec.spec_hash, model, decision)
             case _:
                 return
         self._begun[action.key] = subject, facts
@@ -153,3 +156,10 @@ def _load_facts(spec_hash: str, key: str, decision: Decision) -> object:
     model = next((m for m in decision.picture.effective.models if m.key == key), None)
     timeout_s = model.load_timeout_s if model else None
     return spec_hash, timeout_s, decision.picture.plan.budget
+
+
+def _subject(key: str, spec_hash: str, decision: Decision) -> str:
+    """What a model should run, and what it ran before, fail apart."""
+    wanted = next((v.spec for k, v in decision.picture.plan.verdicts.items() if k == key), None)
+    right = wanted is not None and wanted.spec_hash == spec_hash
+    return f"{'load' if right else 'previous'} {key}"

@@ -14,6 +14,7 @@ from reconciler.actions import (
     Delete,
     Download,
     Drain,
+    InstanceSpec,
     Load,
     Outcome,
     Promote,
@@ -107,17 +108,21 @@ class Oracles(Rules):
         should = naive.admitted(sizes, room)
         found = tuple(bool(verdicts[key].admitted) for key in rivals)
         assert found == should, f"admitted {found}, should be {should}: {rivals} {sizes} {room}"
+        before = [verdicts[key] for key in order if key not in rivals and verdicts[key].admitted]
+        left = room - sum(size for size, taken in zip(sizes, found, strict=True) if taken)
+        assert sum(v.need.total for v in before) <= left, "what ran before takes what is wanted"
 
     def _sizes(self, decision: Decision) -> None:
         """1: sizes are the largest of five measurements, and loads reserve by the newest."""
         known = decision.picture.known
         for key, verdict in decision.picture.plan.verdicts.items():
-            if verdict.spec is None:
+            spec = _run(verdict)
+            if spec is None:
                 continue
-            seen = known.ledger.entries.get(verdict.spec.spec_hash)
+            seen = known.ledger.entries.get(spec.spec_hash)
             if seen:
                 most = naive.rounded(max(m.memory for m in seen[-5:]))
-                assert verdict.need.total == most + verdict.spec.kv_bytes, key
+                assert verdict.need.total == most + spec.kv_bytes, key
         for action in decision.start:
             if isinstance(action, Load):
                 seen = decision.remembered.ledger.entries.get(action.spec.spec_hash, ())
@@ -133,7 +138,7 @@ class Oracles(Rules):
                 case Load(model=model, spec=spec):
                     verdict = verdicts[model]
                     assert verdict.admitted, f"{model} is loaded and not admitted"
-                    assert spec == verdict.spec
+                    assert spec == _run(verdict)
                     rivals = [v for v in views.values() if v.key == model and _serves(v)]
                     assert all(v.spec_hash != spec.spec_hash for v in rivals), f"{model} is there"
                 case Promote(uid=uid):
@@ -144,8 +149,8 @@ class Oracles(Rules):
                     limit = view.drain_s if model is None else model.drain_s
                     assert deadline == limit, f"{uid} is drained for {deadline} of {limit} s"
                     verdict = verdicts.get(view.key)
-                    if verdict and verdict.admitted and verdict.spec:
-                        right = verdict.spec.spec_hash == view.spec_hash
+                    if verdict and verdict.admitted and (spec := _run(verdict)):
+                        right = spec.spec_hash == view.spec_hash
                         assert not (right and view.phase is InstancePhase.CURRENT), (
                             f"{uid} is right"
                         )
@@ -197,9 +202,16 @@ def _serves(view: InstanceView) -> bool:
     return view.phase in (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
 
 
+def _run(verdict: Any) -> InstanceSpec | None:
+    """What is to be loaded: what is wanted, or what ran before that failed for good."""
+    again: InstanceSpec | None = verdict.previous if verdict.admitted else None
+    return again or verdict.spec  # type: ignore[no-any-return]
+
+
 def _hopeless(verdict: Any, decision: Decision) -> bool:
     """Wanted, and in the way of nobody, because only a change can help it."""
-    if verdict.admitted is not None or verdict.reason in UNJUDGED:
+    judged = verdict.admitted is not None and _run(verdict) == verdict.spec
+    if judged or verdict.reason in UNJUDGED:
         return False
     failures = decision.picture.known.failures
     own = failures.get(f"load:{verdict.model}")

@@ -73,8 +73,9 @@ def rests_until_woken(world: Simulated) -> None:
 def same_as_fresh(world: Simulated, scene: Scene) -> None:
     """22: a new world with this document, instant, ledger, files and demand serves the same.
 
-    Left out is what a suspended model makes depend on the past, and what only goes on serving
-    because the model that should take its place has failed.
+    What models ran when they last answered, and what was taken away outside, is remembered, and
+    part of what the end follows from. Left out is what a suspended model makes depend on the past,
+    and what only goes on serving because the model that should take its place has failed.
     """
     accepted = world.config.accepted
     assert accepted is not None
@@ -82,7 +83,12 @@ def same_as_fresh(world: Simulated, scene: Scene) -> None:
     if effective.suspended or any(model.suspended for model in effective.models):
         return
     _look_anew(world)
-    fresh = scene.world(Remembered(ledger=world.saved.ledger, failures=world.saved.failures))
+    saved = world.saved
+    fresh = scene.world(
+        Remembered(
+            ledger=saved.ledger, failures=saved.failures, drifts=saved.drifts, proven=saved.proven
+        )
+    )
     fresh.repos, fresh.disk = world.repos, dict(world.disk)
     fresh.probed, fresh.credentials = True, world.credentials
     fresh.at, fresh.lived = world.at, world.lived

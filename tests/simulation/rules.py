@@ -157,9 +157,11 @@ class Rules:
 
     def _loads_verified(self, decision: Decision, action: Load) -> None:
         """4: only verified files of that revision are loaded."""
-        disk = decision.picture.observed.disk[action.spec.artifact]
-        assert disk.phase is DiskPhase.VERIFIED
-        assert disk.revision == action.spec.revision
+        source, revision = action.spec.artifact.source, action.spec.revision
+        assert any(
+            ref.source == source and (disk.phase, disk.revision) == (DiskPhase.VERIFIED, revision)
+            for ref, disk in decision.picture.observed.disk.items()
+        ), action
         assert action.uid not in self._uids, f"{action.uid} is a number given twice"
         self._uids.add(action.uid)
 

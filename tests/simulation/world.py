@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from reconciler.actions import Action, Delete, Download, Failure, Load, Outcome
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
-from reconciler.state import Accepted, ConfigView, DiskPhase, DiskState, HostView, Observed
+from reconciler.state import Accepted, ConfigView, DiskPhase, HostView, Observed
+from tests.reconciler.disk import look
 from tests.reconciler.world import GIB, Repo, World
 from tests.simulation.documents import parse
 
@@ -145,7 +146,7 @@ class Simulated(World):
         taken, config, at = tuple(self.outcomes), self.config, self.at
         host = self.host()
         wanted = self.core.artifacts(config, at)
-        disk = {ref: self.disk.get(ref, DiskState()) for ref in sorted(wanted, key=str)}
+        disk = {ref: look(self.disk, ref) for ref in sorted(wanted, key=str)}
         yield "looked"
         views, demands = self.pool.view(self.at), self.demands()
         observed = Observed(at, host, disk, views, demands)
@@ -171,8 +172,10 @@ class Simulated(World):
         yield "saved the ledger"
         self.saved = replace(self.saved, failures=now.failures)
         yield "saved the failures"
-        self.saved = self.remembered = replace(self.saved, drifts=now.drifts)
+        self.saved = replace(self.saved, drifts=now.drifts)
         yield "saved the drifts"
+        self.saved = self.remembered = replace(self.saved, proven=now.proven)
+        yield "saved what answered"
 
     def act(self, decision: Decision) -> None:
         """Carry out what was decided."""
@@ -236,7 +239,7 @@ class Simulated(World):
             case Download(artifact=artifact) if self.free() < self.repo(artifact).weights:
                 return FULL
             case Load(spec=spec):
-                state = self.disk.get(spec.artifact, DiskState())
+                state = look(self.disk, replace(spec.artifact, revision=spec.revision))
                 if state.phase is not DiskPhase.VERIFIED or state.revision != spec.revision:
                     return MISSING
                 if self._hangs(action):
