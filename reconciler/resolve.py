@@ -25,6 +25,7 @@ from reconciler.overlay import (
     in_windows,
     open_windows,
     setter,
+    setters,
     timeline,
 )
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
@@ -117,8 +118,9 @@ def of_document(
     windows, found = open_windows(plain, at), leased(accepted, leases, at)
     document = laid(in_windows(plain, windows), found)
     of_document, of_models = unsupported(laid(plain, found))
+    by = setters(plain, windows)
     models = tuple(
-        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
+        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, by.get(key))
         for order, key in enumerate(document.models)
     )
     hours = by_the_clock(plain, windows, models, loads, at, found.states)
@@ -179,14 +181,11 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
     )
 
 
-def _explained(
-    model: EffectiveModel, document: DesiredState, windows: tuple[str, ...]
-) -> EffectiveModel:
+def _explained(model: EffectiveModel, document: DesiredState, window: str | None) -> EffectiveModel:
     """The model with the window that sets its state, if one does."""
-    name = setter(document, windows, model.key)
-    if name is None:
+    if window is None:
         return model
-    return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
+    return replace(model, window=document.schedules[window].priority, because=f"schedule/{window}")
 
 
 def _lent(

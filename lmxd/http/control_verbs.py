@@ -13,7 +13,6 @@ from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
 from lmxd.http.routing import Handler, Route
 from lmxd.http.terms import Terms, terms
-from schemas.desired import DesiredState
 from schemas.edit import MergePatch
 from schemas.errors import Code, RequestError
 
@@ -25,7 +24,7 @@ def suspension(*, wanted: bool) -> Handler:
         asked = await _asked(request)
         accepted = deps_of(request).control.config().accepted
         stands = accepted is not None and accepted.document.suspend == wanted
-        patch: dict[str, object] = {} if stands else {"suspend": wanted or None}
+        patch: dict[str, object] = {} if stands else {"suspend": wanted}
         return await carry_out(request, asked, lambda: _edited(request, asked, patch))
 
     return run
@@ -39,20 +38,14 @@ def model_suspension(*, wanted: bool) -> Handler:
         control = deps_of(request).control
         find(await control.status(), key)
         accepted = control.config().accepted
-        patch = _model_patch(accepted.document, key, wanted=wanted) if accepted else {}
+        known = accepted is not None and key in accepted.document.models
+        stands = (
+            accepted is not None and known and accepted.document.resolved(key).suspend == wanted
+        )
+        patch: dict[str, object] = {} if stands else {"models": {key: {"suspend": wanted}}}
         return await carry_out(request, asked, lambda: _edited(request, asked, patch))
 
     return run
-
-
-def _model_patch(document: DesiredState, key: str, *, wanted: bool) -> dict[str, object]:
-    """Nothing where the document says so already. A model that goes on loses the line that held
-    it, unless `defaults` would hold it then.
-    """
-    if key in document.models and document.resolved(key).suspend == wanted:
-        return {}
-    said = wanted if wanted or document.defaults.suspend else None
-    return {"models": {key: {"suspend": said}}}
 
 
 async def retry(request: Request, key: str) -> HTTPResponse:
