@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.canary import Canary
 from reconciler.hours import RESTING, by_the_clock
 from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
@@ -175,6 +176,7 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         load_timeout_s=model.load_timeout,
         serving=_serving(model),
         group=model.group,
+        canary=_canary(model),
         unsupported=missing,
     )
 
@@ -217,6 +219,13 @@ def _after_leases(key: str, plain: DesiredState, found: Leased) -> datetime | No
         served = coming(plain, windows, [key], end).get(key, Coming()).served
         return served.at if served is not None else None
     return None
+
+
+def _canary(model: Model) -> Canary | None:
+    if model.canary is None:
+        return None
+    template = None if model.template == "default" else model.template
+    return Canary(model.canary.prompt, model.canary.expect, model.system, template)
 
 
 def _serving(model: Model) -> ServingDefaults:

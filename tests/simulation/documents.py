@@ -71,6 +71,7 @@ def entry(rng: random.Random) -> Data:
         ("kv_memory", "1GiB", 0.1),
         ("revision", "main", 0.1),
         ("engine", "gguf", 0.02),
+        ("canary", {"prompt": "2+2=", "expect": "4"}, 0.1),
     ):
         if rng.random() < chance:
             found[field] = value

@@ -15,8 +15,8 @@ from reconciler.actions import Action, Delete, Download, Failure, Load, Outcome
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
 from reconciler.state import Accepted, ConfigView, DiskPhase, HostView, Observed
-from tests.reconciler.disk import look
-from tests.reconciler.world import GIB, Repo, World
+from tests.reconciler.disk import Repo, look
+from tests.reconciler.world import GIB, World
 from tests.simulation.documents import parse
 
 RESYNC_S = 20.0
