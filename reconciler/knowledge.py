@@ -80,9 +80,15 @@ def subjects_of(model: EffectiveModel) -> tuple[str, ...]:
     return *files, load_subject(key), previous_subject(key)
 
 
-def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:
-    """The failure key of a load: what exactly, for how long, within which budget, by what."""
-    return failure_key("load", spec_hash, timeout_s, total, software)
+def load_key(
+    spec_hash: str, model: EffectiveModel | None, total: int | None, software: str = ""
+) -> str:
+    """The failure key of a load: what exactly, for how long, with which question asked, within
+    which budget, by what.
+    """
+    timeout_s = model.load_timeout_s if model is not None else None
+    canary = model.canary if model is not None else None
+    return failure_key("load", spec_hash, timeout_s, canary, total, software)
 
 
 def standing(
@@ -105,7 +111,7 @@ def standing(
         record = known.failures.get(load_subject(model.key))
         if record is None:
             return None
-        key = load_key(spec.spec_hash, model.load_timeout_s, total, known.software)
+        key = load_key(spec.spec_hash, model, total, known.software)
     return record if record.key == key else None
 
 

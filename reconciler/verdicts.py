@@ -186,7 +186,7 @@ def _previous(
     if again is None:
         return None
     record = known.failures.get(previous_subject(model.key))
-    key = load_key(again.spec_hash, model.load_timeout_s, total, known.software)
+    key = load_key(again.spec_hash, model, total, known.software)
     if record is not None and record.key == key and record.retry_at is None:
         return None
     return _Previous(

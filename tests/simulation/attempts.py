@@ -131,7 +131,7 @@ class Attempts:
             model = picture.effective.model(instance.key)
             key = load_key(
                 instance.spec_hash,
-                model.load_timeout_s if model else None,
+                model,
                 picture.plan.budget,
                 picture.known.software,
             )
@@ -168,8 +168,8 @@ class Attempts:
 
 def _load_facts(spec_hash: str, key: str, decision: Decision) -> object:
     model = next((m for m in decision.picture.effective.models if m.key == key), None)
-    timeout_s = model.load_timeout_s if model else None
-    return spec_hash, timeout_s, decision.picture.plan.budget
+    said = (model.load_timeout_s, model.canary) if model else None
+    return spec_hash, said, decision.picture.plan.budget
 
 
 def _subject(key: str, spec_hash: str, decision: Decision) -> str:

@@ -83,6 +83,7 @@ def entry(rng: random.Random) -> Data:
         ("revision", "main", 0.1),
         ("engine", "gguf", 0.02),
         ("group", rng.choice(("x", "y")), 0.15),
+        ("canary", {"prompt": "2+2=", "expect": "4"}, 0.1),
     ):
         if rng.random() < chance:
             found[field] = value

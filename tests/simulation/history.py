@@ -189,11 +189,12 @@ class History:
         source.download_fault = (None, CUT, CUT, BUSY, GATED)[which]
         source.hangs = number % 5 == 0
         source.load_fault = (None, None, CRASH, CRASH, BROKEN)[number % 5]
+        source.silent = number % 7 == 0
 
     def _well(self, _: int) -> None:
         for source in self.world.repos.values():
             source.download_fault = source.load_fault = None
-            source.hangs = False
+            source.hangs = source.silent = False
 
     def _lose(self, number: int) -> None:
         """Somebody removes files, or touches them."""

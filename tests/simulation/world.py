@@ -24,8 +24,8 @@ from reconciler.state import (
     ModelKey,
     Observed,
 )
-from tests.reconciler.disk import look
-from tests.reconciler.world import GIB, Repo, World
+from tests.reconciler.disk import Repo, look
+from tests.reconciler.world import GIB, World
 from tests.simulation.documents import parse
 from tests.simulation.rules import Rules
 
