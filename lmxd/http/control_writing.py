@@ -9,7 +9,19 @@ from __future__ import annotations
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.http.bodies import fields, patch, whole
+from lmxd.http.bodies import JSON_PATCH, MERGE_PATCH, YAML, fields, patch, whole
+from lmxd.http.description import (
+    CALL,
+    CHANGE,
+    IF_NONE_MATCH,
+    LEASE,
+    OBJECT,
+    PLAN,
+    TEXT,
+    Description,
+    Named,
+    json,
+)
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
@@ -17,6 +29,7 @@ from lmxd.http.routing import Route
 from lmxd.http.terms import Terms, terms
 from schemas.edit import Edit, MergePatch
 from schemas.errors import Code, RequestError
+from schemas.wire.control import Changed
 
 
 async def patch_desired(request: Request) -> HTTPResponse:
@@ -94,9 +107,36 @@ async def _change(request: Request, asked: Terms, edit: Edit) -> Effect:
 
 
 _BASE = "/lmxd/v1"
+_OPERATIONS = {"type": "array", "items": {"type": "object"}}
+_CONFIRM = {"type": "object", "required": ["sha256"], "properties": {"sha256": {"type": "string"}}}
 
 ROUTES = (
-    Route("PATCH", f"{_BASE}/desired", patch_desired),
-    Route("PUT", f"{_BASE}/desired", put_desired),
-    Route("POST", f"{_BASE}/desired/confirm", confirm),
+    Route(
+        "PATCH",
+        f"{_BASE}/desired",
+        patch_desired,
+        Description(
+            answer=json(Changed),
+            body={MERGE_PATCH: OBJECT, JSON_PATCH: _OPERATIONS, **json(OBJECT), YAML: TEXT},
+            params=(*CHANGE, PLAN, LEASE),
+            waits=True,
+        ),
+    ),
+    Route(
+        "PUT",
+        f"{_BASE}/desired",
+        put_desired,
+        Description(
+            answer=json(Changed),
+            body={**json(Named("DesiredState")), YAML: TEXT},
+            params=(*CHANGE, PLAN, IF_NONE_MATCH),
+            waits=True,
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_BASE}/desired/confirm",
+        confirm,
+        Description(answer=json(Changed), body=json(_CONFIRM), params=CALL, waits=True),
+    ),
 )

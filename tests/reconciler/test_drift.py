@@ -118,7 +118,7 @@ def test_a_retry_brings_back_what_was_taken_away(policy: str) -> None:
     here = running(policy)
     here.kill(uid_of(here, "a"), outside=True)
     here.settle()
-    here.retry.add(ModelKey("a"))
+    here.retries.add(ModelKey("a"))
     decision = here.settle()
     assert here.serving() == {"a"}
     assert decision.picture.known.drifts == {}

@@ -92,7 +92,7 @@ def test_where_there_is_room_again_the_refused_one_is_loaded() -> None:
 def test_a_retry_lifts_it() -> None:
     here = rivals()
     take_turns(here, 4)
-    here.retry.add(A)
+    here.retries.add(A)
     here.step()
     asked(here, "a")
     assert here.serving() == {"a"}

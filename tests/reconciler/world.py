@@ -82,7 +82,7 @@ class World:
         self.generation = 0
         self.steps = 0
         self.history: list[str] = []
-        self.retry: set[ModelKey] = set()
+        self.retries: set[ModelKey] = set()
         self._boot()
 
     def _boot(self) -> None:
@@ -160,7 +160,7 @@ class World:
     def step(self) -> Decision:
         """One pass, and the start of what it decided."""
         seen = self.seen()
-        self.outcomes, self.retry = [], set()
+        self.outcomes, self.retries = [], set()
         decision = self.decide(seen)
         self.remembered = decision.remembered
         self.act(decision)
@@ -192,7 +192,7 @@ class World:
         """What a pass sees now."""
         disk = {ref: look(self.disk, ref) for ref in self.wanted()}
         observed = Observed(self.at, self.host(), disk, self.pool.view(self.at), self.demands())
-        outcomes, retry = tuple(self.outcomes), frozenset(self.retry)
+        outcomes, retry = tuple(self.outcomes), frozenset(self.retries)
         return Seen(self.config, observed, self.credentials, outcomes, retry=retry)
 
     def host(self) -> HostView:

@@ -34,6 +34,7 @@ class Rules:
         self._published = 0
         self._before: DaemonStatus | None = None
         self._attempts = Attempts()
+        self.retry: frozenset[ModelKey] = frozenset()
         self._uids: set[str] = set()
         self._total: int | None = None
         self._over = 0
@@ -54,7 +55,7 @@ class Rules:
         self._lane(world, decision)
         self._places(world, decision)
         self._routes(world, decision)
-        self._attempts.check(world, decision, outcomes)
+        self._attempts.check(world, decision, outcomes, self.retry)
         self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
