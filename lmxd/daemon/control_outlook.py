@@ -65,13 +65,20 @@ class Outlooks:
 
         `changed`: something in them is another than in `before`.
         """
+        after = await self.candidate(before, config, at)
+        return await asyncio.to_thread(_outlook, before, after, changed, self.host)
+
+    async def candidate(
+        self, before: Picture, config: ConfigView, at: datetime | None = None
+    ) -> Picture:
+        """The picture there would be if document and leases were those of `config`."""
         after = preview.candidate(before, config, {}, self.host, at)
         named = {model.artifact for model in after.effective.models}
         missing = frozenset(named - before.observed.disk.keys())
         if missing:
             found = await self._disk.observe(missing)
             after = preview.candidate(before, config, found, self.host, at)
-        return await asyncio.to_thread(_outlook, before, after, changed, self.host)
+        return after
 
 
 def _outlook(before: Picture, after: Picture, changed: bool, host: str) -> Outlook:

@@ -21,6 +21,7 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from sanic.server.async_server import AsyncioServer
 
 from lmxd.http import (
+    admin,
     control,
     control_generations,
     control_leases,
@@ -29,6 +30,7 @@ from lmxd.http import (
     control_writing,
     events,
     health,
+    lmstudio,
     openai,
 )
 from lmxd.http.errors import Errors
@@ -52,6 +54,8 @@ ROUTES = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *admin.ROUTES,
+    *lmstudio.ROUTES,
 )
 
 _HEADER_MAX = 32 * 1024
