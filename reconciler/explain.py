@@ -21,7 +21,8 @@ from reconciler.actions import (
 )
 from reconciler.conditions import wall
 from reconciler.picture import Picture
-from reconciler.state import ArtifactRef, DiskState, Turn
+from reconciler.state import ArtifactRef, DiskState
+from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
 
 NOUNS = {

@@ -24,8 +24,11 @@ def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     accepted = config.accepted
     took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
     effective = resolve(accepted, at, observed.demands, host, took, config.leases)
-    decided = plan(effective, observed, picture.known, picture.running)
-    return replace(picture, effective=effective, plan=decided, asked_at=at)
+    known = picture.known
+    if effective != picture.effective:  # an epoch begins, and sizes are looked up anew
+        known = replace(known, ledger=known.fresh)
+    decided = plan(effective, observed, known, picture.running)
+    return replace(picture, effective=effective, plan=decided, known=known, asked_at=at)
 
 
 def candidate(

@@ -20,8 +20,8 @@ from reconciler.state import (
     InstanceView,
     ModelKey,
     ModelState,
-    Turn,
 )
+from reconciler.timetable import Turn
 from schemas.status import (
     Condition,
     DaemonStatus,

@@ -1,7 +1,7 @@
-"""The admin paths that bots of older servers know: verbs on models, and what the machine does.
+"""The verbs that bots of older servers know, under `/admin`: load, unload, download, copy, create,
+delete, and a reload of the file.
 
-Verbs are edits of the document, and leases with a `ttl`; everything here can also be had of the
-control API, which says more.
+Verbs are edits of the document, and leases with a `ttl`; the control API can do all of it too.
 """
 
 from __future__ import annotations
@@ -13,26 +13,15 @@ from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import fields
 from lmxd.http.control_writing import no_lease
+from lmxd.http.description import CALL, CHANGE, OBJECT, TEXT, Description, JsonSchema, json
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
-from lmxd.http.orders import Order, bare, order, performing
-from lmxd.http.outgoing import json_answer, stamped
-from lmxd.http.query import query
+from lmxd.http.orders import TTL, Order, bare, order, performing
 from lmxd.http.routing import Handler, Route
 from lmxd.http.terms import terms
 from schemas.errors import Code, RequestError
-from schemas.status import DaemonStatus, ModelStatus
 from schemas.verbs import Copy, Create, Delete, Download, Load, Unload, Verb
-from schemas.wire.admin import (
-    AdminMemory,
-    AdminMetrics,
-    AdminModel,
-    AdminModels,
-    AdminStatus,
-    ModelMemory,
-)
-
-# --- verbs ------------------------------------------------------------------------------------
+from schemas.wire.admin import Done, Reloaded
 
 
 def verb(build: Callable[[Order], Verb], *known: str) -> Handler:
@@ -63,6 +52,9 @@ async def reload(request: Request) -> HTTPResponse:
     return await carry_out(request, asked, deps.verbs.reload)
 
 
+_COPY = ("source", "destination")
+
+
 def _create(asked: Order) -> Verb:
     given = asked.given.get("fields", {})
     if not isinstance(given, Mapping):
@@ -71,136 +63,97 @@ def _create(asked: Order) -> Verb:
     return Create(asked.word("model"), asked.word("from"), given)
 
 
-# --- what there is ----------------------------------------------------------------------------
+_MODELS = "/admin/models"
+_NAME: JsonSchema = {"type": "string", "description": "An alias, a key, or the id of a repository."}
+_SOURCE: JsonSchema = {"type": "string", "description": "The same, or a source, as hf:org/name."}
+_TOKENS: JsonSchema = {"type": "integer", "minimum": 1}
 
 
-async def models(request: Request) -> HTTPResponse:
-    """`GET /admin/models`: one line for each model of the document."""
-    found = await _status(request)
-    listed = tuple(map(_model, found.models))
-    body = AdminModels(listed, len(listed), sum(each.loaded for each in listed))
-    return json_answer(body, headers=stamped(deps_of(request).control))
-
-
-async def status(request: Request) -> HTTPResponse:
-    """`GET /admin/status`: the daemon in one page."""
-    found = await _status(request)
-    body = AdminStatus(
-        status=found.summary.lower(),
-        version=found.version,
-        uptime_seconds=_uptime(request),
-        generation=found.generation,
-        epoch=found.epoch,
-        document=found.document,
-        models=len(found.models),
-        loaded=tuple(model.key for model in found.models if _loaded(model)),
-        memory_budget_bytes=found.machine.memory_budget,
-        memory_reserved_bytes=found.machine.memory_reserved,
-        in_flight=sum(model.serving.in_flight for model in found.models),
-        queued=sum(model.serving.queued for model in found.models),
-    )
-    return json_answer(body, headers=stamped(deps_of(request).control))
-
-
-async def memory(request: Request) -> HTTPResponse:
-    """`GET /admin/memory`: the budget, and who has what of it."""
-    found = await _status(request)
-    machine = found.machine
-    budget, reserved = machine.memory_budget, machine.memory_reserved
-    body = AdminMemory(
-        total_bytes=machine.memory_total,
-        budget_bytes=budget,
-        reserved_bytes=reserved,
-        available_bytes=None if budget is None else max(0, budget - reserved),
-        models=tuple(
-            ModelMemory(
-                model.key, model.memory.needed, model.memory.reserved, model.memory.measured
-            )
-            for model in found.models
+def _ordering(summary: str, **members: JsonSchema) -> Description:
+    optional = {"ttl": TEXT, "context": _TOKENS, "fields": OBJECT}
+    return Description(
+        summary,
+        answer=json(Done),
+        body=json(
+            {
+                "type": "object",
+                "properties": {**members, "ttl": TEXT},
+                "required": [name for name in members if name not in optional],
+                "additionalProperties": False,
+            }
         ),
-    )
-    return json_answer(body, headers=stamped(deps_of(request).control))
-
-
-async def metrics(request: Request) -> HTTPResponse:
-    """`GET /admin/metrics`: numbers to draw over time."""
-    found = await _status(request)
-    machine, words = found.machine, [model.summary for model in found.models]
-    body = AdminMetrics(
-        uptime_seconds=_uptime(request),
-        in_flight_requests=sum(model.serving.in_flight for model in found.models),
-        queued_requests=sum(model.serving.queued for model in found.models),
-        loaded_models=sum(map(_loaded, found.models)),
-        loading_models=words.count("Loading"),
-        failed_models=words.count("Failed") + words.count("Stalled"),
-        memory_reserved_bytes=machine.memory_reserved,
-        memory_budget_bytes=machine.memory_budget,
-        disk_free_bytes=machine.disk_free,
-        disk_own_bytes=machine.disk_ours,
-    )
-    return json_answer(body, headers=stamped(deps_of(request).control))
-
-
-async def _status(request: Request) -> DaemonStatus:
-    query(request)
-    return await deps_of(request).control.status()
-
-
-def _uptime(request: Request) -> int:
-    deps = deps_of(request)
-    return max(0, int(deps.now()) - deps.started)
-
-
-def _loaded(model: ModelStatus) -> bool:
-    return model.serving.instance is not None
-
-
-def _model(model: ModelStatus) -> AdminModel:
-    ready = model.condition("Ready")
-    return AdminModel(
-        id=model.key,
-        source=model.disk.source,
-        state=model.target.state,
-        status=model.summary,
-        loaded=_loaded(model),
-        names=model.serving.names,
-        size_bytes=model.disk.bytes_total,
-        memory_bytes=model.memory.reserved,
-        context=model.serving.context,
-        in_flight=model.serving.in_flight,
-        queued=model.serving.queued,
-        message=ready.message if ready is not None else "",
+        params=(TTL, *CHANGE),
+        waits=True,
+        tag="admin",
     )
 
-
-_BASE = "/admin"
-_MODELS = f"{_BASE}/models"
 
 ROUTES = (
     Route(
         "POST",
         f"{_MODELS}/load",
         verb(lambda asked: Load(asked.word("model"), asked.tokens("context")), "model", "context"),
+        _ordering(
+            "Have a model loaded: state loaded in the document.", model=_SOURCE, context=_TOKENS
+        ),
     ),
-    Route("POST", f"{_MODELS}/unload", verb(lambda asked: Unload(asked.word("model")), "model")),
     Route(
-        "POST", f"{_MODELS}/download", verb(lambda asked: Download(asked.word("model")), "model")
+        "POST",
+        f"{_MODELS}/unload",
+        verb(lambda asked: Unload(asked.word("model")), "model"),
+        _ordering("Take a model out of memory; its files stay.", model=_NAME),
+    ),
+    Route(
+        "POST",
+        f"{_MODELS}/download",
+        verb(lambda asked: Download(asked.word("model")), "model"),
+        _ordering("Have the files of a model on disk.", model=_SOURCE),
     ),
     Route(
         "POST",
         f"{_MODELS}/copy",
-        verb(
-            lambda asked: Copy(asked.word("source"), asked.word("destination")),
-            "source",
-            "destination",
+        verb(lambda asked: Copy(asked.word("source"), asked.word("destination")), *_COPY),
+        _ordering("Give a model a further name: an alias.", source=_NAME, destination=TEXT),
+    ),
+    Route(
+        "POST",
+        f"{_MODELS}/create",
+        verb(_create, "model", "from", "fields"),
+        _ordering(
+            "Make a model of a source, or of another model with fields of its own.",
+            **{"model": TEXT, "from": _SOURCE, "fields": OBJECT},
         ),
     ),
-    Route("POST", f"{_MODELS}/create", verb(_create, "model", "from", "fields")),
-    Route("POST", f"{_MODELS}/delete", verb(lambda asked: Delete(asked.word("model")), "model")),
-    Route("DELETE", f"{_MODELS}/<name:path>", remove),
-    Route("GET", _MODELS, models),
-    Route("GET", f"{_BASE}/status", status),
-    Route("GET", f"{_BASE}/memory", memory),
-    Route("GET", f"{_BASE}/metrics", metrics),
-    Route("POST", f"{_BASE}/config/reload", reload),
+    Route(
+        "POST",
+        f"{_MODELS}/delete",
+        verb(lambda asked: Delete(asked.word("model")), "model"),
+        _ordering("Remove an alias, or a model with the files lmxd brought.", model=_NAME),
+    ),
+    Route(
+        "DELETE",
+        f"{_MODELS}/<name:path>",
+        remove,
+        Description(
+            "Remove an alias, or a model with the files lmxd brought.",
+            answer=json(Done),
+            params=(TTL, *CHANGE),
+            waits=True,
+            tag="admin",
+        ),
+    ),
+    Route(
+        "POST",
+        "/admin/config/reload",
+        reload,
+        Description(
+            "Look at the file now, without waiting for its watcher.",
+            answer=json(Reloaded),
+            body=json(OBJECT),
+            optional=True,
+            params=CALL,
+            waits=True,
+            tag="admin",
+        ),
+    ),
 )

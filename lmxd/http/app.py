@@ -22,6 +22,7 @@ from sanic.server.async_server import AsyncioServer
 
 from lmxd.http import (
     admin,
+    admin_views,
     control,
     control_generations,
     control_leases,
@@ -32,19 +33,20 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openapi,
 )
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
 from lmxd.http.ports import Deps
-from lmxd.http.routing import Handler, register
+from lmxd.http.routing import Handler, Route, register
 from lmxd.telemetry import logs
 from schemas.errors import Code, RequestError
 
 _log = logging.getLogger(__name__)
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
     *control.ROUTES,
@@ -55,7 +57,9 @@ ROUTES = (
     *control_verbs.ROUTES,
     *events.ROUTES,
     *admin.ROUTES,
+    *admin_views.ROUTES,
     *lmstudio.ROUTES,
+    *openapi.routes(lambda: ROUTES),
 )
 
 _HEADER_MAX = 32 * 1024

@@ -12,9 +12,10 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from lmxd.dialects import lmstudio
+from lmxd.http.description import CHANGE, FLAG, OBJECT, TEXT, Description, JsonSchema, json
 from lmxd.http.effects import Carried, carried
 from lmxd.http.incoming import deps_of
-from lmxd.http.orders import Order, order, performing
+from lmxd.http.orders import TTL, Order, order, performing
 from lmxd.http.outgoing import json_answer
 from lmxd.http.prefer import WAIT_MAX_S, Preference
 from lmxd.http.query import query
@@ -75,7 +76,7 @@ async def download(request: Request) -> HTTPResponse:
 
 
 async def progress(request: Request, job: str) -> HTTPResponse:
-    """`GET /api/v1/models/download/status/{job_id}`."""
+    """`GET /api/v1/models/download/status/{job_id}`: how a download goes."""
     query(request)
     entries = await deps_of(request).control.catalog()
     return json_answer(lmstudio.download(lmstudio.of_job(entries, job)))
@@ -122,11 +123,40 @@ def _not_yet(entry: Entry, found: Carried) -> RequestError:
 
 
 _BASE = "/api/v1/models"
+_TOKENS: JsonSchema = {"type": "integer", "minimum": 1}
+
+
+def _ordering(needed: str, **members: JsonSchema) -> Description:
+    return Description(
+        answer=json(OBJECT),
+        body=json(
+            {
+                "type": "object",
+                "properties": {needed: TEXT, **members},
+                "required": [needed],
+                "additionalProperties": False,
+            }
+        ),
+        params=(TTL, *CHANGE),
+        tag="lm studio",
+    )
+
+
+_LOAD = _ordering(
+    "model",
+    context_length=_TOKENS,
+    echo_load_config=FLAG,
+    eval_batch_size=_TOKENS,
+    flash_attention=FLAG,
+    num_experts=_TOKENS,
+    offload_kv_cache_to_gpu=FLAG,
+)
+_VIEW = Description(answer=json(OBJECT), tag="lm studio")
 
 ROUTES = (
-    Route("GET", _BASE, models),
-    Route("POST", f"{_BASE}/load", load),
-    Route("POST", f"{_BASE}/unload", unload),
-    Route("POST", f"{_BASE}/download", download),
-    Route("GET", f"{_BASE}/download/status/<job:str>", progress),
+    Route("GET", _BASE, models, _VIEW),
+    Route("POST", f"{_BASE}/load", load, _LOAD),
+    Route("POST", f"{_BASE}/unload", unload, _ordering("instance_id")),
+    Route("POST", f"{_BASE}/download", download, _ordering("model", quantization=TEXT)),
+    Route("GET", f"{_BASE}/download/status/<job:str>", progress, _VIEW),
 )

@@ -13,6 +13,7 @@ from sanic.request import Request
 
 from lmxd.http.bodies import fields
 from lmxd.http.control_writing import no_lease
+from lmxd.http.description import Param
 from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
 from lmxd.http.query import query
@@ -21,6 +22,7 @@ from schemas.edit import MergePatch
 from schemas.errors import Code, RequestError
 from schemas.verbs import Verb
 
+TTL = Param("ttl", "For so long only, like 2h: a lease instead of an edit.")
 WORD_MAX = 4096
 """Longest name or source; file systems take no longer path."""
 

@@ -52,6 +52,7 @@ from reconciler.state import (
     Observed,
     Routes,
 )
+from reconciler.thrash import Thrash
 from schemas.events import Event
 from schemas.status import DaemonStatus
 
@@ -125,6 +126,7 @@ class Core:
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
         self._beside: frozenset[ArtifactRef] = frozenset()
+        self._thrash = Thrash()
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -144,6 +146,7 @@ class Core:
         for model in effective.models:
             if model.key in seen.retry:
                 memory.pardon(model)
+        self._thrash = self._thrash.at(seen.observed.at).pardoned(seen.retry)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
@@ -152,6 +155,7 @@ class Core:
         if any(isinstance(action, Load) for action in start):
             # All numbers the plan gave out are spent: none of them may come twice.
             memory.serial += sum(isinstance(step.action, Load) for step in decided.steps)
+        self._thrash = self._thrash.after(decided, start, effective, observed.at)
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -273,6 +277,7 @@ class Core:
             serial=memory.serial,
             drifts=memory.kept.drifts.found,
             proven=memory.kept.proven,
+            refused=self._thrash.refused,
         )
 
     def _plan(
@@ -321,6 +326,7 @@ class Core:
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
         moments = [moment for moment in retries if moment > at]
+        moments += [refusal.until for refusal in self._thrash.refused.values()]
         if effective.until is not None and effective.until > at:
             moments.append(effective.until)
         if self._running:
