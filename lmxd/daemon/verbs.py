@@ -27,10 +27,10 @@ from reconciler.objections import object_to
 from reconciler.picture import Picture
 from reconciler.state import ConfigView, Lease, ModelKey
 from reconciler.wishes import Scene, Wish, wished
-from schemas.edit import Edit, MergePatch, WholeData
+from schemas.edit import FILE, Edit, MergePatch, WholeData
 from schemas.errors import Code, RequestError
-from schemas.leaves import Paths, setting
-from schemas.verbs import Create, Verb
+from schemas.leaves import Paths, leaf_changes, setting
+from schemas.verbs import Create, Unload, Verb
 from schemas.wire.admin import Done, Reloaded
 from schemas.wire.control import Changed, LeaseMade
 
@@ -116,7 +116,7 @@ class ControlVerbs:
         etag = self._documents.document.etag
         wish = wished(
             order.verb,
-            self._scene(order.verb, before),
+            await self._scene(order.verb, before),
             lent=order.ttl_s is not None,
             force=order.edit.force,
         )
@@ -130,11 +130,22 @@ class ControlVerbs:
             after = await self._outlooks.picture()
         return await self._told(order, wish, before, written, after)
 
-    def _scene(self, verb: Verb, picture: Picture) -> Scene:
+    async def _scene(self, verb: Verb, picture: Picture) -> Scene:
         name = verb.base if isinstance(verb, Create) else verb.name
         found = exactly(self._gate.routes, name) or _of_source(name, picture)
-        path = ("models", found[0], "state") if found else ()
-        return Scene(picture, found, self._documents.managers.before(path))
+        before = await self._raised_from(found[0]) if found and isinstance(verb, Unload) else None
+        return Scene(picture, found, before)
+
+    async def _raised_from(self, key: ModelKey) -> object:
+        """What the document said of a model's state before it was last set over HTTP: `MISSING`
+        for nothing, None where people did it in the file.
+        """
+        path = ("models", key, "state")
+        for record in await self._documents.document.history():
+            for change in leaf_changes(record.changes):
+                if change.path == path:
+                    return None if record.author == FILE else change.before
+        return None
 
     async def _config(self, order: _Order, wish: Wish) -> ConfigView:
         """Document and leases as the wish would have them. Raises what writing it would."""

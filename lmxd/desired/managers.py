@@ -122,13 +122,6 @@ class Managers:
             if path[:2] == ("models", key) and not record.removed
         }
 
-    def before(self, path: Path) -> object:
-        """What was at a path before somebody set over HTTP what is there: `MISSING` for nothing,
-        None when nobody did.
-        """
-        record = self._owner(path)
-        return None if record is None else _before(record)
-
     def _owner(self, path: Path) -> _Record | None:
         record = self._records.get(path)
         return None if record is None or record.removed else record
