@@ -249,11 +249,11 @@ class _Kept(Struct, frozen=True):
 
 
 def _kept(folder: StateFolder) -> tuple[int | None, tuple[Lease, ...]]:
-    """What the state folder has; blocks."""
+    """What the state folder has; what makes no sense is set aside there. Blocks."""
     try:
         found = msgspec.convert(folder.read("leases") or {}, _Kept)
     except msgspec.ValidationError as error:
-        log.warning("leases not readable", extra={"error": str(error)})
+        folder.reject("leases", str(error))
         found = _Kept()
     return found.generation, found.leases
 
