@@ -10,7 +10,7 @@ import asyncio
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,10 @@ from schemas.edit import Edit, WholeText
 from schemas.errors import Code, RequestError
 from schemas.patch import changes
 
-__all__ = ["Editing"]
+__all__ = ["Editing", "Judge"]
+
+Judge = Callable[[Draft], Awaitable[None]]
+"""Asked before a text is written; raises to have it not written."""
 
 TRIES = 5
 """How often an edit is made anew because somebody saved in between."""
@@ -67,12 +70,16 @@ class Editing:
             follower.check(edit, draft.changes, base.accepted)
         return base, draft
 
-    async def commit(self, edit: Edit, author: str, *, over_crash: bool = False) -> Draft:
-        """Write it; made anew when somebody saves in between."""
+    async def commit(
+        self, edit: Edit, author: str, judge: Judge | None = None, *, over_crash: bool = False
+    ) -> Draft:
+        """Write it, if `judge` lets it pass; made anew when somebody saves in between."""
         for _ in range(TRIES):
             base, draft = await self.draft(edit, over_crash=over_crash)
             if not draft.changed:
                 return draft
+            if judge is not None:
+                await judge(draft)
             sha256 = hashlib.sha256(base.raw).hexdigest()
             written = await self._write(sha256, draft, edit, author)
             if written is not None:

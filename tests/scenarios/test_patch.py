@@ -219,6 +219,34 @@ async def test_what_does_not_fit_is_said_before_and_after(
         assert summary(await daemon.status(), "one") == "Ready"
 
 
+async def test_pinned_models_that_never_fit_together_are_refused(
+    model, document: Path, tmp_path: Path
+) -> None:
+    """Whether written, rehearsed or planned; what is wrong already stands in nobody's way."""
+    one, two = (loaded(model(says=says, mib=60), pinned=True) for says in ("abc", "xyz"))
+    write(document, {"one": one, "two": {**two, "pinned": False}}, limits={"memory": "300MiB"})
+    pin = {"models": {"two": {"pinned": True}}}
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon)
+        await daemon.until(lambda s: summary(s, "one") == "Ready", "one is ready")
+        before = document.read_bytes()
+        for answer in (
+            await bot.patch(pin),
+            await bot.patch(pin, "?force=true"),
+            await bot.patch(pin, "?dry_run=true"),
+            await bot.send("POST", "plan", {"patch": pin}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+            (problem,) = answer.json()["problems"]
+            assert "of 300 MiB together" in problem["message"]
+        assert document.read_bytes() == before
+        write(document, {"one": one, "two": two}, limits={"memory": "300MiB"})
+        await daemon.until(
+            lambda s: condition(s, "ConfigValid")["reason"] == "PinnedOverfull", "it is told"
+        )
+        assert (await bot.patch({"models": {"one": {"priority": 60}}})).status_code == 200
+
+
 async def test_a_night_that_will_not_fit_is_said_when_it_is_planned(
     model, document: Path, tmp_path: Path
 ) -> None:
