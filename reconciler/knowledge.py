@@ -21,6 +21,7 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from reconciler.tombstones import Tombstones
 
 SEQUENCES = 256
 """Sequences a worker decodes together at most; `parallel`, held by the gate, is the ceiling."""
@@ -35,6 +36,7 @@ class Knowledge:
     of what the hub is asked with. software: what loads models; another one may succeed where this
     failed. published: the routes that hold now. serial: number of the next instance.
     drifts: what changed outside lmxd. proven: what models ran when they last answered.
+    tombstones: models that were removed from the document.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -46,6 +48,7 @@ class Knowledge:
     serial: int = 1
     drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
     proven: Mapping[ModelKey, Proven] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
 
 
 def download_subject(artifact: ArtifactRef) -> str:

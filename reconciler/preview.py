@@ -14,8 +14,9 @@ from datetime import datetime
 from reconciler.picture import Picture
 from reconciler.plan import plan
 from reconciler.prewarm import loads
-from reconciler.resolve import resolve, variants
+from reconciler.resolve import named, resolve, variants
 from reconciler.state import ArtifactRef, ConfigView, DiskState
+from reconciler.tombstones import following
 
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
@@ -24,7 +25,8 @@ def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     accepted = config.accepted
     took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
     effective = resolve(accepted, at, observed.demands, host, took, config.leases)
-    decided = plan(effective, observed, picture.known, picture.running)
+    then = replace(observed, at=at)  # what waits for its time has it by then
+    decided = plan(effective, then, picture.known, picture.running)
     return replace(picture, effective=effective, plan=decided, asked_at=at)
 
 
@@ -40,5 +42,14 @@ def candidate(
     """
     observed = replace(picture.observed, disk={**picture.observed.disk, **disk})
     other = replace(picture, config=config, observed=observed)
+    if config.accepted is not None and config.accepted is not picture.config.accepted:
+        tombstones = following(
+            picture.known.tombstones,
+            config.path,
+            named(config.accepted, host),
+            config.accepted.generation,
+            observed.at,
+        )
+        other = replace(other, known=replace(picture.known, tombstones=tombstones))
     found = at_instant(other, at or observed.at, host)
     return found if at is not None else replace(found, asked_at=None)
