@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from reconciler.canary import Canary
 from reconciler.limits import DiskLimits
 from reconciler.state import ArtifactRef, InstanceUid, ModelKey
 
@@ -73,7 +74,8 @@ class Verify(_Keyed):
 class Load(_Keyed):
     """Start a worker under `uid` and load `spec`; `reserve` bytes are accounted from now on.
 
-    `previous`: it is what the model ran before, as what is wanted cannot be loaded.
+    `canary`: the load has failed when this is not answered right. `previous`: it is what the model
+    ran before, as what is wanted cannot be loaded.
     """
 
     model: ModelKey
@@ -83,6 +85,7 @@ class Load(_Keyed):
     timeout_s: float
     drain_s: float
     previous: bool = False
+    canary: Canary | None = None
 
     def _subject(self) -> str:
         return self.uid

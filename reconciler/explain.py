@@ -23,7 +23,8 @@ from reconciler.actions import (
 from reconciler.conditions import wall
 from reconciler.picture import Picture
 from reconciler.prune import words
-from reconciler.state import ArtifactRef, DiskState, Turn
+from reconciler.state import ArtifactRef, DiskState
+from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
 
 NOUNS = {

@@ -21,6 +21,7 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from reconciler.thrash import Refusal
 from reconciler.tombstones import Tombstones
 
 SEQUENCES = 256
@@ -37,6 +38,7 @@ class Knowledge:
     failed. published: the routes that hold now. serial: number of the next instance.
     drifts: what changed outside lmxd. proven: what models ran when they last answered.
     tombstones: models that were removed from the document.
+    refused: models that have to give way.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -49,6 +51,7 @@ class Knowledge:
     drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
     proven: Mapping[ModelKey, Proven] = field(default_factory=dict)
     tombstones: Tombstones = field(default_factory=Tombstones)
+    refused: Mapping[ModelKey, Refusal] = field(default_factory=dict)
 
 
 def download_subject(artifact: ArtifactRef) -> str:
@@ -83,9 +86,15 @@ def subjects_of(model: EffectiveModel) -> tuple[str, ...]:
     return *files, load_subject(key), previous_subject(key)
 
 
-def load_key(spec_hash: str, timeout_s: float | None, total: int | None, software: str = "") -> str:
-    """The failure key of a load: what exactly, for how long, within which budget, by what."""
-    return failure_key("load", spec_hash, timeout_s, total, software)
+def load_key(
+    spec_hash: str, model: EffectiveModel | None, total: int | None, software: str = ""
+) -> str:
+    """The failure key of a load: what exactly, for how long, with which question asked, within
+    which budget, by what.
+    """
+    timeout_s = model.load_timeout_s if model is not None else None
+    canary = model.canary if model is not None else None
+    return failure_key("load", spec_hash, timeout_s, canary, total, software)
 
 
 def standing(
@@ -108,7 +117,7 @@ def standing(
         record = known.failures.get(load_subject(model.key))
         if record is None:
             return None
-        key = load_key(spec.spec_hash, model.load_timeout_s, total, known.software)
+        key = load_key(spec.spec_hash, model, total, known.software)
     return record if record.key == key else None
 
 

@@ -207,6 +207,7 @@ class Lane:
             timeout_s=wish.model.load_timeout_s or max(LOAD_TIMEOUT_S, 5 * (wish.load_s or 0.0)),
             drain_s=wish.model.drain_s,
             previous=wish.previous,
+            canary=None if wish.previous else wish.model.canary,
         )
         self.used += wish.reserve
         self._count += 1

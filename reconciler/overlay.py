@@ -12,8 +12,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from reconciler.state import Turn
-from reconciler.timetable import HORIZON, active, next_boundary, zone_of
+from reconciler.timetable import HORIZON, Turn, active, next_boundary, zone_of
 from schemas.base import Strict
 from schemas.desired import DesiredState, HostOverlay
 from schemas.model import Model, laid_over

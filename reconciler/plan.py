@@ -71,7 +71,7 @@ def _lane(
 ) -> Lane:
     """The memory side. Until the budget is known nothing is loaded and nothing leaves."""
     admitted = [c for c in cases if c.verdict.admitted]
-    admitted.sort(key=lambda c: verdicts.rank(c.model, observed))
+    admitted.sort(key=lambda c: c.rank)
     untouched = {c.model.key for c in cases if c.model.suspended}
     if total is None:
         untouched.update(i.key for i in observed.instances)

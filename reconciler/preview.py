@@ -25,9 +25,12 @@ def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     accepted = config.accepted
     took = loads(variants(accepted, host), observed.disk, picture.known.fresh)
     effective = resolve(accepted, at, observed.demands, host, took, config.leases)
+    known = picture.known
+    if effective != picture.effective:  # an epoch begins, and sizes are looked up anew
+        known = replace(known, ledger=known.fresh)
     then = replace(observed, at=at)  # what waits for its time has it by then
-    decided = plan(effective, then, picture.known, picture.running)
-    return replace(picture, effective=effective, plan=decided, asked_at=at)
+    decided = plan(effective, then, known, picture.running)
+    return replace(picture, effective=effective, plan=decided, known=known, asked_at=at)
 
 
 def candidate(

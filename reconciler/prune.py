@@ -69,7 +69,8 @@ def remains(
             why = "models of the document need them"
         if not why:
             until = last[files] + timedelta(seconds=effective.upkeep.retention_s)
-            why = _held_up(stone.artifact, disk, observed, known)
+            if observed.at >= until:
+                why = _held_up(stone.artifact, disk, observed, known)
         there = phases.get(stone.key)
         found.append(
             Remains(

@@ -22,8 +22,8 @@ from reconciler.state import (
     InstanceView,
     ModelKey,
     ModelState,
-    Turn,
 )
+from reconciler.timetable import Turn
 from schemas.status import (
     Condition,
     DaemonStatus,

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from reconciler.canary import Canary
 from reconciler.hours import RESTING, by_the_clock
 from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
@@ -24,6 +25,7 @@ from reconciler.overlay import (
     in_windows,
     open_windows,
     setter,
+    setters,
     timeline,
 )
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
@@ -122,8 +124,9 @@ def of_document(
     windows, found = open_windows(plain, at), leased(accepted, leases, at)
     document = laid(in_windows(plain, windows), found)
     of_document, of_models = unsupported(laid(plain, found))
+    by = setters(plain, windows)
     models = tuple(
-        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, windows)
+        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, by.get(key))
         for order, key in enumerate(document.models)
     )
     hours = by_the_clock(plain, windows, models, loads, at, found.states)
@@ -183,18 +186,16 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         load_timeout_s=model.load_timeout,
         serving=_serving(model),
         group=model.group,
+        canary=_canary(model),
         unsupported=missing,
     )
 
 
-def _explained(
-    model: EffectiveModel, document: DesiredState, windows: tuple[str, ...]
-) -> EffectiveModel:
+def _explained(model: EffectiveModel, document: DesiredState, window: str | None) -> EffectiveModel:
     """The model with the window that sets its state, if one does."""
-    name = setter(document, windows, model.key)
-    if name is None:
+    if window is None:
         return model
-    return replace(model, window=document.schedules[name].priority, because=f"schedule/{name}")
+    return replace(model, window=document.schedules[window].priority, because=f"schedule/{window}")
 
 
 def _lent(
@@ -228,6 +229,13 @@ def _after_leases(key: str, plain: DesiredState, found: Leased) -> datetime | No
         served = coming(plain, windows, [key], end).get(key, Coming()).served
         return served.at if served is not None else None
     return None
+
+
+def _canary(model: Model) -> Canary | None:
+    if model.canary is None:
+        return None
+    template = None if model.template == "default" else model.template
+    return Canary(model.canary.prompt, model.canary.expect, model.system, template)
 
 
 def _serving(model: Model) -> ServingDefaults:

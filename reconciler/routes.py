@@ -82,11 +82,11 @@ def holds(
     current = {i.key for i in observed.instances if i.phase is InstancePhase.CURRENT}
     held: dict[str, tuple[ModelKey, ...]] = {}
     for name, keys in effective.aliases.items():
-        if any(key in current for key in keys) or not _worth_waiting(keys, effective, verdicts):
+        if any(key in current for key in keys):
             continue
         before = previous.names.get(name, ())
         able = tuple(k for k in before if k not in keys and k in current and k in previous.targets)
-        if able:
+        if able and _worth_waiting(keys, effective, verdicts):
             held[name] = able
     return held
 
@@ -172,6 +172,8 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {failure.message}"
     if verdict.reason == "UnsupportedField":
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {verdict.message}"
+    if verdict.reason == "Thrashing":
+        return Code.THRASHING, verdict.message
     if verdict.admitted is not True and not verdict.fits_alone:
         return Code.NOT_ADMITTED, f"{model.key} {verdict.message}"
     return None

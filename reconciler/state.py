@@ -12,7 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NewType
 
+from reconciler.canary import Canary
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
+from reconciler.timetable import Turn
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -160,6 +162,7 @@ class EffectiveModel:
     engine_options: Mapping[str, object] = field(default_factory=dict)
     serving: ServingDefaults = field(default_factory=ServingDefaults)
     group: str | None = None
+    canary: Canary | None = None
     demanded: bool = False
     unsupported: tuple[str, ...] = ()
     window: int = 0
@@ -172,16 +175,6 @@ class EffectiveModel:
     def served(self) -> bool:
         """Whether requests that name it may be answered at all."""
         return self.state in (ModelState.LOADED, ModelState.ON_DEMAND)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """An instant at which windows open or close, and the zone in which people think of it."""
-
-    at: datetime
-    zone: str
-    opens: tuple[str, ...]
-    closes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

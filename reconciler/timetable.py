@@ -30,6 +30,16 @@ class Span:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An instant at which windows open or close, and the zone in which people think of it."""
+
+    at: datetime
+    zone: str
+    opens: tuple[str, ...]
+    closes: tuple[str, ...]
+
+
 @lru_cache(maxsize=32768)
 def instant(day: date, seconds: int, zone: ZoneInfo) -> datetime:
     """The instant of a wall time, in UTC; `seconds` after midnight, at most a whole day.

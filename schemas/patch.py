@@ -24,6 +24,9 @@ Keys = tuple[str, ...]
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 _BAD_ESCAPE = re.compile(r"~(?![01])")
 _ORDERED: Keys = ("models",)
+_DEEPEST = 64
+_MOST = 2**20
+"""Characters and values that are copied within a document: no document is as large."""
 _NEEDS = {
     "add": "value",
     "replace": "value",
@@ -68,12 +71,13 @@ def _leaves(path: Keys, patch: Mapping[str, object]) -> Iterator[Keys]:
 def patched(data: Mapping[str, object], operations: Sequence[object]) -> dict[str, object]:
     """A JSON Patch (RFC 6902) applied to a copy of a map, all of it or nothing.
 
-    Raises PatchError for an operation that is malformed or names what is not there, and
-    PatchTestFailed where a `test` finds another value.
+    Raises PatchError for an operation that is malformed, names what is not there or makes far
+    more than a document can hold, and PatchTestFailed where a `test` finds another value.
     """
     holder: dict[str, object] = {"": copy.deepcopy(dict(data))}
+    copied = 0
     for number, operation in enumerate(operations, start=1):
-        _Operation(number, operation).apply(holder)
+        copied += _Operation(number, operation).apply(holder, _MOST - copied)
     result = holder.get("")
     if not isinstance(result, dict):
         raise PatchError(Code.INVALID_REQUEST, "the patch leaves no map", pointer="")
@@ -157,24 +161,50 @@ class _Operation:
             self._malformed(f'has no "{_NEEDS[kind]}"')
         self._from = self._parsed("from") if _NEEDS[kind] == "from" else ()
 
-    def apply(self, holder: dict[str, object]) -> None:
-        """Change the document, which stands in `holder` under the empty key."""
+    def apply(self, holder: dict[str, object], room: int) -> int:
+        """Change the document, which stands in `holder` under the empty key. Returns how much
+        was copied within it, at most `room`: a list that is copied into itself, again and again,
+        would soon fill the memory.
+        """
         match self._kind:
             case "add":
-                self._add(holder, copy.deepcopy(self._fields["value"]))
+                self._add(holder, self._fitting(self._fields["value"]))
             case "remove":
                 self._take(holder, self._keys)
             case "replace":
                 parent, key = self._place(holder, self._keys)
-                parent[key] = copy.deepcopy(self._fields["value"])  # type: ignore[index]
+                parent[key] = self._fitting(self._fields["value"])  # type: ignore[index]
             case "move":
-                if self._keys[: len(self._from)] == self._from and self._keys != self._from:
-                    self._malformed("moves a value into itself")
-                self._add(holder, self._take(holder, self._from))
+                self._move(holder)
             case "copy":
-                self._add(holder, copy.deepcopy(self._value(holder, self._from)))
+                value = self._value(holder, self._from)
+                self._add(holder, self._fitting(value, room))
+                return _size(value, room)[0]
             case _:
                 self._test(self._value(holder, self._keys))
+        return 0
+
+    def _move(self, holder: dict[str, object]) -> None:
+        value = self._value(holder, self._from)
+        if self._keys == self._from:
+            return  # taken out and put back it would be the last of its map
+        if self._keys[: len(self._from)] == self._from:
+            self._malformed("moves a value into itself")
+        self._check_depth(_size(value)[1])
+        self._take(holder, self._from)
+        self._add(holder, value)
+
+    def _fitting(self, value: object, room: int | None = None) -> object:
+        """A copy of a value that may stand at the path."""
+        size, depth = _size(value, room)
+        if room is not None and size > room:
+            self._too_much("copies more than a document can hold")
+        self._check_depth(depth)
+        return copy.deepcopy(value)
+
+    def _check_depth(self, depth: int) -> None:
+        if len(self._keys) + depth > _DEEPEST:
+            self._too_much(f"nests more than {_DEEPEST} levels deep")
 
     def _test(self, found: object) -> None:
         if not same(found, self._fields["value"]):
@@ -240,6 +270,26 @@ class _Operation:
         message = f"operation {self._number}: {pointer(keys) or 'the document'} does not exist"
         raise PatchError(Code.VALIDATION_FAILED, message, pointer=pointer(keys))
 
+    def _too_much(self, words: str) -> NoReturn:
+        message = f"operation {self._number} {words}"
+        raise PatchError(Code.VALIDATION_FAILED, message, pointer=self._path)
+
     def _malformed(self, words: str) -> NoReturn:
         message = f"operation {self._number} {words}"
         raise PatchError(Code.INVALID_REQUEST, message, pointer=self._path)
+
+
+def _size(value: object, most: int | None = None) -> tuple[int, int]:
+    """How many values and characters these are, and how deep they nest; no further than just
+    above `most`. Level by level, as this must not run out of stack itself.
+    """
+    size, depth, level = 0, -1, [value]
+    while level and (most is None or size <= most):
+        size += sum(1 + len(each) if isinstance(each, str) else 1 for each in level)
+        depth += 1
+        lists = [each for each in level if isinstance(each, list)]
+        maps = [each for each in level if isinstance(each, dict)]
+        size += sum(len(key) for each in maps for key in each)
+        level = [inner for each in lists for inner in each]
+        level += [inner for each in maps for inner in each.values()]
+    return size, depth

@@ -47,7 +47,6 @@ MODEL: Mapping[str, Gap[Model]] = {
         lambda model: model.template != "default" and not is_inline(model.template),
     ),
     "tokenizer": Gap("all of it", lambda model: model.tokenizer is not None),
-    "canary": Gap("all of it", lambda model: model.canary is not None),
     "predict": Gap("true", lambda model: model.predict),
     "preset": Gap("all of it", lambda model: model.preset is not None),
     "build": Gap("all of it", lambda model: bool(model.build.model_fields_set)),

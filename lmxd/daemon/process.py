@@ -250,7 +250,7 @@ async def _sweep(parts: _Parts) -> None:
     """
     picture = (await parts.loop.fresh()).picture
     if picture.effective.models:
-        wanted = {model.artifact for model in picture.effective.models}
+        wanted = frozenset(model.artifact for model in picture.effective.models)
         await parts.files.sweep(wanted | picture.known.tombstones.artifacts)
 
 

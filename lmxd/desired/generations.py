@@ -115,6 +115,10 @@ class Generations:
         for old in known[: max(0, len(known) + 1 - KEEP)]:
             old.unlink(missing_ok=True)
 
+    def spelled(self, number: int, sha256: str) -> bool:
+        """Is this the digest of a text, an earlier one too, of that generation."""
+        return any(_digest(each) == sha256 for each in self._place(number).glob("*.yaml"))
+
     def set_aside(self, raw: bytes, at: datetime) -> Path:
         """Keep a text that somebody saved and that has no place in the history."""
         folder = self._folder / "aside"
@@ -177,6 +181,13 @@ class Generations:
 
 def _write_meta(folder: Path, generation: Generation) -> None:
     write_durably(folder / "meta.json", json.dumps(to_meta(generation), indent=1).encode())
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _holds(path: Path, raw: bytes) -> bool:

@@ -215,7 +215,8 @@ def _refusal(conflicts: Sequence[Mapping[str, object]]) -> RequestError:
 
 def _revert(change: Change, manager: str, generation: int) -> Event:
     at = pointer(change.path)
-    subject = f"model/{change.path[1]}" if change.path[:1] == ("models",) else "document"
+    of_model = change.path[:1] == ("models",) and len(change.path) > 1
+    subject = f"model/{change.path[1]}" if of_model else "document"
     values = {"before": change.before, "after": change.after}
     values = {name: value for name, value in values.items() if value is not MISSING}
     return Event(

@@ -30,19 +30,20 @@ from lmxd.http import (
     events,
     health,
     openai,
+    openapi,
 )
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
 from lmxd.http.ports import Deps
-from lmxd.http.routing import Handler, register
+from lmxd.http.routing import Handler, Route, register
 from lmxd.telemetry import logs
 from schemas.errors import Code, RequestError
 
 _log = logging.getLogger(__name__)
 
-ROUTES = (
+ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
     *control.ROUTES,
@@ -52,6 +53,7 @@ ROUTES = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *openapi.routes(lambda: ROUTES),
 )
 
 _HEADER_MAX = 32 * 1024

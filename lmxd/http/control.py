@@ -13,6 +13,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import ACCEPT_PATCH, YAML, YAML_TYPES
+from lmxd.http.description import AT, OBJECT, TEXT, Description, Named, json
 from lmxd.http.etags import is_known, quoted
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, prefers, stamped
@@ -101,10 +102,15 @@ async def schema(request: Request) -> HTTPResponse:
 _BASE = "/lmxd/v1"
 
 ROUTES = (
-    Route("GET", f"{_BASE}/status", status),
-    Route("GET", f"{_BASE}/models", models),
-    Route("GET", f"{_BASE}/models/<key:str>", model),
-    Route("GET", f"{_BASE}/desired", desired),
-    Route("GET", f"{_BASE}/effective", effective),
-    Route("GET", f"{_BASE}/schema", schema),
+    Route("GET", f"{_BASE}/status", status, Description(answer=json(DaemonStatus))),
+    Route("GET", f"{_BASE}/models", models, Description(answer=json(OBJECT))),
+    Route("GET", f"{_BASE}/models/<key:str>", model, Description(answer=json(ModelStatus))),
+    Route(
+        "GET",
+        f"{_BASE}/desired",
+        desired,
+        Description(answer={**json(Named("DesiredState")), YAML: TEXT}),
+    ),
+    Route("GET", f"{_BASE}/effective", effective, Description(answer=json(OBJECT), params=(AT,))),
+    Route("GET", f"{_BASE}/schema", schema, Description(answer=json(OBJECT))),
 )

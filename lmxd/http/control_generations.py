@@ -7,6 +7,7 @@ from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import fields
 from lmxd.http.control_writing import no_lease
+from lmxd.http.description import CHANGE, OBJECT, Description, Param, json
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, stamped
@@ -15,6 +16,7 @@ from lmxd.http.routing import Route
 from lmxd.http.terms import terms
 from schemas.edit import MergePatch
 from schemas.errors import Code, RequestError
+from schemas.wire.control import Changed, GenerationInfo, Generations
 
 SHOWN, MOST = 20, 1000
 
@@ -51,9 +53,36 @@ def _number(text: str) -> int:
 
 
 _BASE = "/lmxd/v1"
+_LIMIT = Param("limit", "How many at most.", {"type": "integer", "default": SHOWN})
 
 ROUTES = (
-    Route("GET", f"{_BASE}/generations", generations),
-    Route("GET", f"{_BASE}/generations/<generation:str>", generation),
-    Route("POST", f"{_BASE}/generations/<generation:str>/rollback", rollback),
+    Route(
+        "GET",
+        f"{_BASE}/generations",
+        generations,
+        Description(
+            "The history of the document, newest first.", answer=json(Generations), params=(_LIMIT,)
+        ),
+    ),
+    Route(
+        "GET",
+        f"{_BASE}/generations/<generation:str>",
+        generation,
+        Description(
+            "One generation, with its text and what it changed.", answer=json(GenerationInfo)
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_BASE}/generations/<generation:str>/rollback",
+        rollback,
+        Description(
+            "Make a new generation of what an earlier one held.",
+            answer=json(Changed),
+            body=json(OBJECT),
+            optional=True,
+            params=CHANGE,
+            waits=True,
+        ),
+    ),
 )

@@ -7,6 +7,7 @@ from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import fields
 from lmxd.http.control_writing import no_lease
+from lmxd.http.description import CALL, Description, json
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, stamped
@@ -14,6 +15,7 @@ from lmxd.http.query import query
 from lmxd.http.routing import Route
 from lmxd.http.terms import Terms, terms, ttl
 from schemas.errors import Code, RequestError
+from schemas.wire.control import LeaseEnded, LeaseMade, Leases
 
 
 async def leases(request: Request) -> HTTPResponse:
@@ -49,9 +51,36 @@ def _plain(request: Request) -> Terms:
 
 
 _BASE = "/lmxd/v1"
+_TTL = {"type": "object", "required": ["ttl"], "properties": {"ttl": {"type": "string"}}}
 
 ROUTES = (
-    Route("GET", f"{_BASE}/leases", leases),
-    Route("PATCH", f"{_BASE}/leases/<lease:str>", extend),
-    Route("DELETE", f"{_BASE}/leases/<lease:str>", end),
+    Route(
+        "GET",
+        f"{_BASE}/leases",
+        leases,
+        Description("All leases, the one that wins last.", answer=json(Leases)),
+    ),
+    Route(
+        "PATCH",
+        f"{_BASE}/leases/<lease:str>",
+        extend,
+        Description(
+            "Let a lease end so long from now.",
+            answer=json(LeaseMade),
+            body=json(_TTL),
+            params=CALL,
+            waits=True,
+        ),
+    ),
+    Route(
+        "DELETE",
+        f"{_BASE}/leases/<lease:str>",
+        end,
+        Description(
+            "End a lease: what lies below it holds again.",
+            answer=json(LeaseEnded),
+            params=CALL,
+            waits=True,
+        ),
+    ),
 )

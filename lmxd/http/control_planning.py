@@ -6,12 +6,14 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from lmxd.http.bodies import fields
+from lmxd.http.description import AT, OBJECT, TEXT, Description, Param, json
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, prefers, stamped
 from lmxd.http.query import instant, number, query
 from lmxd.http.routing import Route
 from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData
 from schemas.errors import Code, RequestError
+from schemas.wire.control import Planned, Timeline
 
 HOURS, HOURS_MAX = 48, 14 * 24
 
@@ -59,9 +61,31 @@ def _candidate(given: dict[str, object]) -> EditBody:
 
 
 _BASE = "/lmxd/v1"
+_CANDIDATE = {
+    "type": "object",
+    "properties": {"document": {"type": "object"}, "patch": {"type": ["object", "array"]}},
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+_HOURS = Param("hours", "How far to look ahead.", {"type": "integer", "default": HOURS})
 
 ROUTES = (
-    Route("GET", f"{_BASE}/plan", plan),
-    Route("POST", f"{_BASE}/plan", planned),
-    Route("GET", f"{_BASE}/timeline", timeline),
+    Route(
+        "GET",
+        f"{_BASE}/plan",
+        plan,
+        Description(answer={**json(OBJECT), "text/plain": TEXT}, params=(AT,)),
+    ),
+    Route(
+        "POST",
+        f"{_BASE}/plan",
+        planned,
+        Description(answer=json(Planned), body=json(_CANDIDATE), params=(AT,)),
+    ),
+    Route(
+        "GET",
+        f"{_BASE}/timeline",
+        timeline,
+        Description(answer=json(Timeline), params=(_HOURS,)),
+    ),
 )

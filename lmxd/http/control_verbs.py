@@ -8,6 +8,7 @@ from sanic.response import HTTPResponse
 from lmxd.http.bodies import fields
 from lmxd.http.control import find
 from lmxd.http.control_writing import no_lease
+from lmxd.http.description import CALL, CHANGE, OBJECT, PLAN, Description, json
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
@@ -15,6 +16,7 @@ from lmxd.http.routing import Handler, Route
 from lmxd.http.terms import Terms, terms
 from schemas.edit import MergePatch
 from schemas.errors import Code, RequestError
+from schemas.wire.control import Changed, Retried
 
 
 def suspension(*, wanted: bool) -> Handler:
@@ -76,10 +78,47 @@ async def _edited(request: Request, asked: Terms, patch: dict[str, object]) -> E
 
 _BASE = "/lmxd/v1"
 
+
+def _suspending(summary: str) -> Description:
+    return Description(
+        summary,
+        answer=json(Changed),
+        body=json(OBJECT),
+        optional=True,
+        params=(*CHANGE, PLAN),
+        waits=True,
+    )
+
+
+_OF_MODEL = f"{_BASE}/models/<key:str>"
+_RETRY = Description(
+    answer=json(Retried), body=json(OBJECT), optional=True, params=CALL, waits=True
+)
+
 ROUTES = (
-    Route("POST", f"{_BASE}/suspend", suspension(wanted=True)),
-    Route("POST", f"{_BASE}/resume", suspension(wanted=False)),
-    Route("POST", f"{_BASE}/models/<key:str>/suspend", model_suspension(wanted=True)),
-    Route("POST", f"{_BASE}/models/<key:str>/resume", model_suspension(wanted=False)),
-    Route("POST", f"{_BASE}/models/<key:str>/retry", retry),
+    Route(
+        "POST",
+        f"{_BASE}/suspend",
+        suspension(wanted=True),
+        _suspending("Observe only: act on nothing. An edit, so it outlives a restart."),
+    ),
+    Route(
+        "POST",
+        f"{_BASE}/resume",
+        suspension(wanted=False),
+        _suspending("Act again on what the document says."),
+    ),
+    Route(
+        "POST",
+        f"{_OF_MODEL}/suspend",
+        model_suspension(wanted=True),
+        _suspending("Leave this model as it is. An edit, so it outlives a restart."),
+    ),
+    Route(
+        "POST",
+        f"{_OF_MODEL}/resume",
+        model_suspension(wanted=False),
+        _suspending("Act again on what the document says of this model."),
+    ),
+    Route("POST", f"{_OF_MODEL}/retry", retry, _RETRY),
 )

@@ -9,7 +9,19 @@ from __future__ import annotations
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.http.bodies import fields, patch, whole
+from lmxd.http.bodies import JSON_PATCH, MERGE_PATCH, YAML, fields, patch, whole
+from lmxd.http.description import (
+    CALL,
+    CHANGE,
+    IF_NONE_MATCH,
+    LEASE,
+    OBJECT,
+    PLAN,
+    TEXT,
+    Description,
+    Named,
+    json,
+)
 from lmxd.http.effects import carry_out
 from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
@@ -17,11 +29,13 @@ from lmxd.http.routing import Route
 from lmxd.http.terms import Terms, terms
 from schemas.edit import Edit, MergePatch
 from schemas.errors import Code, RequestError
+from schemas.wire.control import Changed
 
 
 async def patch_desired(request: Request) -> HTTPResponse:
     """`PATCH /desired`: a merge patch or a JSON Patch; with `Lmxd-Lease` a lease."""
     deps, asked = deps_of(request), terms(request)
+    _check_none_match(asked, "a PATCH")
     edit = asked.edit(await patch(request, deps.edits.read_yaml))
     if asked.lease_s is None:
         return await carry_out(request, asked, lambda: _change(request, asked, edit))
@@ -50,6 +64,8 @@ async def put_desired(request: Request) -> HTTPResponse:
     asked = terms(request)
     no_lease(asked)
     creates = asked.if_none_match == ("*",)
+    if not creates:
+        _check_none_match(asked, "a PUT, but for *")
     if not asked.if_match and not creates:
         raise RequestError(
             Code.PRECONDITION_REQUIRED,
@@ -88,15 +104,53 @@ def no_lease(asked: Terms) -> None:
         )
 
 
+def _check_none_match(asked: Terms, where: str) -> None:
+    """Raises RequestError (invalid_request) for a condition that nobody would look at."""
+    if asked.if_none_match:
+        raise RequestError(
+            Code.INVALID_REQUEST,
+            f"If-None-Match is no condition of {where}",
+            hint="send the ETag that you have seen as If-Match",
+            param="If-None-Match",
+        )
+
+
 async def _change(request: Request, asked: Terms, edit: Edit) -> Effect:
     edits = deps_of(request).edits
     return await edits.change(edit, dry_run=asked.dry_run, plan_id=asked.plan_id)
 
 
 _BASE = "/lmxd/v1"
+_OPERATIONS = {"type": "array", "items": {"type": "object"}}
+_CONFIRM = {"type": "object", "required": ["sha256"], "properties": {"sha256": {"type": "string"}}}
 
 ROUTES = (
-    Route("PATCH", f"{_BASE}/desired", patch_desired),
-    Route("PUT", f"{_BASE}/desired", put_desired),
-    Route("POST", f"{_BASE}/desired/confirm", confirm),
+    Route(
+        "PATCH",
+        f"{_BASE}/desired",
+        patch_desired,
+        Description(
+            answer=json(Changed),
+            body={MERGE_PATCH: OBJECT, JSON_PATCH: _OPERATIONS, **json(OBJECT), YAML: TEXT},
+            params=(*CHANGE, PLAN, LEASE),
+            waits=True,
+        ),
+    ),
+    Route(
+        "PUT",
+        f"{_BASE}/desired",
+        put_desired,
+        Description(
+            answer=json(Changed),
+            body={**json(Named("DesiredState")), YAML: TEXT},
+            params=(*CHANGE, PLAN, IF_NONE_MATCH),
+            waits=True,
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_BASE}/desired/confirm",
+        confirm,
+        Description(answer=json(Changed), body=json(_CONFIRM), params=CALL, waits=True),
+    ),
 )

@@ -17,6 +17,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from lmxd.http import errors
+from lmxd.http.description import Description, Param, header
 from lmxd.http.incoming import Incoming, deps_of
 from lmxd.http.outgoing import json_answer
 from lmxd.http.ports import Events
@@ -159,4 +160,16 @@ def _wrong(name: str, text: str, wanted: str) -> RequestError:
     return RequestError(Code.INVALID_REQUEST, message, param=name)
 
 
-ROUTES = (Route("GET", "/lmxd/v1/events", events),)
+_WORD = {"type": "string"}
+_ABOUT = Description(
+    answer={JSON: EventList, SSE: _WORD},
+    params=(
+        Param("after", "The number after which to go on.", {"type": "integer"}),
+        Param("limit", "How many at most.", {"type": "integer"}),
+        Param("subject", "Only what is about this, such as model/KEY.", _WORD),
+        Param("kind", "Only these.", {"type": "string", "enum": list(KINDS)}),
+        header("Last-Event-ID", "The number after which to go on."),
+    ),
+)
+
+ROUTES = (Route("GET", "/lmxd/v1/events", events, _ABOUT),)

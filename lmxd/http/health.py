@@ -5,6 +5,7 @@ from __future__ import annotations
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from lmxd.http.description import OBJECT, Description, json
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer
 from lmxd.http.routing import Route
@@ -34,7 +35,14 @@ def _not_now(body: dict[str, str]) -> HTTPResponse:
 LIVE_PATHS = ("/health", "/livez", "/api/health", "/admin/health")
 READY_PATHS = ("/ready", "/readyz")
 
+_LIVE = Description(
+    "Whether the daemon makes progress, whatever it serves.", answer=json(OBJECT), tag="health"
+)
+_READY = Description(
+    "Whether everything that should be served is served.", answer=json(OBJECT), tag="health"
+)
+
 ROUTES = (
-    *(Route("GET", path, live) for path in LIVE_PATHS),
-    *(Route("GET", path, ready) for path in READY_PATHS),
+    *(Route("GET", path, live, _LIVE) for path in LIVE_PATHS),
+    *(Route("GET", path, ready, _READY) for path in READY_PATHS),
 )

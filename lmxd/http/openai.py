@@ -12,6 +12,7 @@ from sanic.response import HTTPResponse
 
 from lmxd.dialects import fields, openai, openai_answers, openai_models
 from lmxd.http import errors
+from lmxd.http.description import FLAG, OBJECT, TEXT, Description, Named, Param, json
 from lmxd.http.incoming import Incoming, deps_of, parse
 from lmxd.http.outgoing import ascii_header, json_answer
 from lmxd.http.ports import Generation
@@ -97,7 +98,26 @@ async def _read(generation: Generation) -> tuple[str, FinishReason, Usage]:
 
 
 ROUTES = (
-    Route("GET", "/v1/models", models),
-    Route("GET", "/v1/models/<name:path>", model),
-    Route("POST", "/v1/chat/completions", chat),
+    Route(
+        "GET",
+        "/v1/models",
+        models,
+        Description(
+            answer=json(OBJECT),
+            params=(Param("ready", "Only names that answer now.", FLAG),),
+            tag="openai",
+        ),
+    ),
+    Route("GET", "/v1/models/<name:path>", model, Description(answer=json(OBJECT), tag="openai")),
+    Route(
+        "POST",
+        "/v1/chat/completions",
+        chat,
+        Description(
+            "A chat completion, whole or streamed.",
+            answer={**json(OBJECT), "text/event-stream": TEXT},
+            body=json(Named("ChatRequest")),
+            tag="openai",
+        ),
+    ),
 )

@@ -12,6 +12,7 @@ from sanic.exceptions import MethodNotAllowed
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from lmxd.http.description import Description
 from lmxd.http.incoming import App
 
 Handler = Callable[..., Coroutine[object, object, HTTPResponse | None]]
@@ -23,11 +24,14 @@ METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` as Sanic writes it; a `<name:path>` parameter reaches the handler unquoted."""
+    """`path` as Sanic writes it; a `<name:path>` parameter reaches the handler unquoted. `about`
+    is for the documentation; None: it has no place there.
+    """
 
     method: str
     path: str
     handler: Handler
+    about: Description | None = None
 
 
 def register(app: App, routes: Iterable[Route], wrap: Callable[[Handler], Handler]) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+from lmxd.serving.canary import ask
 from lmxd.serving.claims import Claim, Holder
 from lmxd.serving.instance import Instance
 from lmxd.supervisor.supervisor import Supervisor
@@ -95,7 +96,7 @@ class Pool:
         return tuple(instance.view() for instance in self._instances.values())
 
     async def load(self, action: Load) -> None:
-        """Start a worker and load; the instance is then READY. Raises ActionError.
+        """Start a worker, load, and ask the canary; the instance is then READY. Raises ActionError.
 
         When it fails or is cancelled, the worker is gone before this ends, and so is the instance.
         """
@@ -107,6 +108,8 @@ class Pool:
             worker = await self._supervisor.take()
             worker.ended.add_done_callback(lambda _: self._ended(instance))
             await instance.load(worker)
+            if action.canary is not None:
+                await ask(instance, action.canary)
         except BaseException:
             await asyncio.shield(self._stop(instance))
             raise

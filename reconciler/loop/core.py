@@ -55,6 +55,7 @@ from reconciler.state import (
     Observed,
     Routes,
 )
+from reconciler.thrash import Thrash
 from schemas.events import Event
 from schemas.status import DaemonStatus
 
@@ -128,6 +129,7 @@ class Core:
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
         self._beside: frozenset[ArtifactRef] = frozenset()
+        self._thrash = Thrash()
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -147,6 +149,7 @@ class Core:
         for model in effective.models:
             if model.key in seen.retry:
                 memory.pardon(model)
+        self._thrash = self._thrash.at(seen.observed.at).pardoned(seen.retry)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
         moves = (a for a in self._running.values() if isinstance(a, Download | Verify | Delete))
         memory.unbury(observed, {action.artifact for action in moves})
@@ -157,6 +160,7 @@ class Core:
         if any(isinstance(action, Load) for action in start):
             # All numbers the plan gave out are spent: none of them may come twice.
             memory.serial += sum(isinstance(step.action, Load) for step in decided.steps)
+        self._thrash = self._thrash.after(decided, start, effective, observed.at)
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -286,6 +290,7 @@ class Core:
             drifts=memory.kept.drifts.found,
             proven=memory.kept.proven,
             tombstones=memory.kept.tombstones,
+            refused=self._thrash.refused,
         )
 
     def _plan(
@@ -336,6 +341,7 @@ class Core:
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
         moments = [moment for moment in retries if moment > at]
+        moments += [refusal.until for refusal in self._thrash.refused.values()]
         if effective.until is not None and effective.until > at:
             moments.append(effective.until)
         moments += [each.until for each in decided.removed if each.until and each.until > at]

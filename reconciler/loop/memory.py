@@ -225,9 +225,7 @@ class Memory:
     def _load_key(
         self, spec_hash: str, key: ModelKey, effective: Effective, total: int | None
     ) -> str:
-        model = effective.model(key)
-        timeout_s = model.load_timeout_s if model is not None else None
-        return load_key(spec_hash, timeout_s, total, self.software)
+        return load_key(spec_hash, effective.model(key), total, self.software)
 
     def _fail(self, subject: str, key: str, failure: Failure, at: datetime, *, brake: bool) -> None:
         record = failed(self.kept.failures.get(subject), key, failure, at, brake=brake)

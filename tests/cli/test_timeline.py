@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from lmxd.cli.timeline_view import ASCII, BLOCKS, Marks, picture
 from lmxd.daemon.timeline import shown
 from reconciler.timeline import timeline
 from schemas.wire.control import Timeline
+from tests.kit import tiny
+from tests.kit.daemon import running
+from tests.kit.documents import loaded, write
 from tests.reconciler.test_windows import EVENING, NIGHT, shop
 
 HOUR = timedelta(hours=1)
@@ -220,3 +224,24 @@ def test_a_plan_of_a_file_is_that_of_the_machine_that_is_named(
     monkeypatch.setenv("LMXD_HOST_NAME", "studio-7")
     assert execute(["plan", file]) == 0
     assert "hf:org/one@abc" in capsys.readouterr().out
+
+
+async def test_a_daemon_is_asked_for_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    always = {"when": [{"from": "00:00", "to": "24:00"}], "set": {"aliases": {"auto": "one"}}}
+    models = {"one": loaded(tiny.cached(tmp_path / "models", says="abc"))}
+    document = tmp_path / "desired-state.yaml"
+    write(document, models, {}, timezone="UTC", schedules={"always": always})
+    async with running(document, tmp_path) as daemon:
+        await daemon.ready()
+        found = await asyncio.to_thread(
+            execute, ["timeline", "--hours", "5", "-o", "json", "--url", daemon.url]
+        )
+        shown_ = json.loads(capsys.readouterr().out)
+        assert (found, shown_["zone"]) == (0, "UTC")
+        assert [list(span["loaded"]) for span in shown_["spans"]] == [["one"]]
+        assert shown_["spans"][0]["windows"] == ["always"]
+        drawn_ = await asyncio.to_thread(execute, ["timeline", "--url", daemon.url])
+        out = capsys.readouterr().out.splitlines()
+        assert (drawn_, any(line.startswith("memory") for line in out)) == (0, True)

@@ -330,3 +330,11 @@ async def test_every_undone_patch_is_reported_whoever_made_it(managers: Managers
     back = [Change(each.path, each.after, each.before) for each in changes]
     events = await managers.file_edited(back, 9)
     assert [each.data["manager"] for each in events] == ["a", ANONYMOUS, "c"]
+
+
+async def test_all_models_may_come_back_after_a_bot_took_them(managers: Managers) -> None:
+    """No model is named by a change of the map of all of them."""
+    models = DOCUMENT["models"]
+    await managers.took("bot", [Change(("models",), models, MISSING)], 2, NOW)
+    (event,) = await managers.file_edited([Change(("models",), MISSING, models)], 3)
+    assert (event.subject, event.data["path"]) == ("document", "/models")

@@ -174,6 +174,9 @@ async def test_a_server_that_stops_ends_what_it_began() -> None:
             await edits.begun.wait()
         await raw.close()
         stopping = asyncio.create_task(on.server.stop(0))
+        async with asyncio.timeout(DEADLINE_S):
+            while not on.server._deps.calls._closed:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
         assert edits.hold is not None
         edits.hold.set()
         await stopping

@@ -150,6 +150,10 @@ async def test_a_query_that_is_not_understood_changes_nothing(query: str, named:
         ("lmxd-lease", ""),
         ("if-match", "abc"),
         ("if-match", '"a" "b"'),
+        ("if-match", ""),
+        ("if-match", ", ,"),
+        ("if-none-match", "*"),
+        ("if-none-match", '"abc"'),
     ],
 )
 async def test_a_header_that_is_not_understood_changes_nothing(name: str, value: str) -> None:
@@ -207,6 +211,8 @@ async def test_a_put_says_over_what_it_is_laid() -> None:
         text = await on.send(
             "PUT", "desired", b"version: 1\n", if_match="*", content_type="application/yaml"
         )
+        other = await on.send("PUT", "desired", document, if_match="*", if_none_match='"abc"')
+    assert (other.status_code, other.json()["param"]) == (400, "If-None-Match")
     assert (bare.status_code, bare.json()["code"]) == (428, "precondition_required")
     assert "If-None-Match: *" in bare.json()["hint"]
     assert [new.status_code, over.status_code, text.status_code] == [200, 200, 200]

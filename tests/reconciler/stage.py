@@ -6,7 +6,8 @@ from reconciler.actions import Failure
 from reconciler.loop.core import Decision
 from reconciler.state import ModelKey
 from schemas.status import Condition
-from tests.reconciler.world import GIB, Repo, World
+from tests.reconciler.disk import Repo
+from tests.reconciler.world import GIB, World
 from tests.simulation.rules import Rules
 
 BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=True)

@@ -34,8 +34,9 @@ from reconciler.state import (
 from reconciler.tombstones import Tombstones
 from schemas.errors import ActionError
 from schemas.events import Event
+from tests.reconciler.disk import Repo
 from tests.reconciler.stage import edit, entry
-from tests.reconciler.world import GIB, Repo, World
+from tests.reconciler.world import GIB, World
 
 PATIENCE_S = 20.0
 

@@ -196,6 +196,6 @@ def test_a_change_is_judged_before_it_is_made() -> None:
     seen = preview.candidate(before, candidate, {}, "")
     problem = pinned.of_picture(seen, "")
     assert problem is not None
-    assert "12.4 GiB of 10 GiB together while night is open" in problem.message
+    assert "12.5 GiB of 10 GiB together while night is open" in problem.message
     assert pinned.of_picture(before, "") is None
     assert ArtifactRef("hf:org/b") in before.observed.disk

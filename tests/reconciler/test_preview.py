@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from reconciler import explain, preview
+from reconciler.state import ModelKey
 from tests.reconciler.test_windows import CLOSES, EVENING, NIGHT, OPENS, edit, shop
 
 
@@ -43,6 +44,18 @@ def test_the_plan_of_a_later_instant_is_what_will_be_done_then() -> None:
     here.settle()
     done = here.history[before:]
     assert done == [key for key in planned if not key.startswith("publish")]
+
+
+def test_a_preview_of_another_epoch_looks_sizes_up_anew() -> None:
+    here = shop()
+    picture = here.settle().picture
+    day = ModelKey("day")
+    assert picture.plan.verdicts[day].need.basis == "estimate"
+    assert preview.at_instant(picture, EVENING, "").plan.verdicts[day].need.basis == "estimate"
+    then = preview.at_instant(picture, CLOSES, "").plan.verdicts[day]
+    here.at = CLOSES
+    assert then.need.basis == "measured"
+    assert then == here.step().picture.plan.verdicts[day]
 
 
 def test_a_preview_changes_nothing_and_that_of_now_is_the_plan() -> None:

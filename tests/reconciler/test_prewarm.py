@@ -16,7 +16,7 @@ from reconciler.state import Live, ModelKey
 from schemas.errors import Code
 from schemas.schedule import Schedule
 from tests.reconciler import build
-from tests.reconciler.stage import condition, entry, world
+from tests.reconciler.stage import BROKEN, condition, entry, world
 from tests.reconciler.test_windows import CLOSES, EVENING, NIGHT, OPENS, target
 from tests.reconciler.world import GIB, World
 
@@ -260,3 +260,43 @@ def test_what_is_measured_moves_the_hour() -> None:
     until(here, following - MEASURED - SECOND)
     assert word(here.step(), "night") == "Downloaded"
     assert word(until(here, following - MEASURED), "night") == "Standby"
+
+
+def test_what_still_serves_for_want_of_better_is_not_displaced_by_it() -> None:
+    """Its new version cannot be loaded, so nobody but the old one answers: until it must go."""
+    here = world(day=4, night=6)
+    here.at = OPENS - 3 * HOUR
+    here.repos["org/day"].kv_per_token = GIB // 16384
+    alone = {**WARM, "set": {"models": {"night": {"state": "loaded", "priority": 90}}}}
+    edit(here, memory=10, window=alone)
+    here.settle()
+    here.repos["org/day"].load_fault = BROKEN
+    edit(here, memory=10, window=alone, models={"day": entry("day", context="2k")})
+    here.settle()
+    assert here.serving() == {"day"}
+    decision = until(here, FIRST)
+    assert here.serving() == {"day"}
+    assert condition(decision, "night", "Loaded").status == "False"
+    until(here, OPENS)
+    assert here.serving() == {"night"}
+
+
+def test_a_plan_ahead_is_a_load_and_nothing_more() -> None:
+    """Also where the model's own instance of another window is still there."""
+    here = shop()
+    here.settle()
+    here.at = FIRST
+    decision = here.step()
+    assert [step.action.key for step in decision.picture.plan.steps] == ["load:night#2"]
+    lunch = {**WARM, "when": [{"from": "12:00", "to": "13:00"}], "prewarm": "none", "close": "lazy",
+             "set": {"models": {"third": {"state": "loaded"}}}}  # fmt: skip
+    dinner = {**WARM, "when": [{"from": "18:00", "to": "19:00"}], "prewarm": "10m",
+              "set": {"models": {"third": {"state": "loaded", "context": "2k"}}}}  # fmt: skip
+    here = world(third=3, day=3, night=3)
+    here.repos["org/third"].kv_per_token = GIB // 16384
+    here.at = OPENS - 10 * HOUR
+    edit(here, lunch=lunch, dinner=dinner, models={"third": entry("third", "downloaded")})
+    here.settle()
+    here.at = OPENS - 4 * HOUR - 5 * MINUTE
+    decision = here.step()
+    assert [step.action.key for step in decision.picture.plan.steps] == ["load:third#3"]

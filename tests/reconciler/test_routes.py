@@ -47,7 +47,7 @@ def target(each: EffectiveModel, known: Knowledge | None = None, *, there: bool 
 
 def failing(each: EffectiveModel, failure: Failure) -> Knowledge:
     """What is known after a load of the model, and a download of its files, failed."""
-    loading = load_key(spec(each, verified(4)).spec_hash, None, 10 * GIB)
+    loading = load_key(spec(each, verified(4)).spec_hash, each, 10 * GIB)
     fetching = download_key(each.artifact, effective().disk, "")
     return Knowledge(
         failures={
@@ -191,7 +191,7 @@ def test_a_failed_first_target_gives_way_to_one_that_a_request_can_raise() -> No
     wanted = effective(new, other, aliases={"x": (new.key, other.key)})
     disk = {"new": verified(2), "other": verified(2)}
     seen = observed(disk, [instance(old, verified(2))], at=AT + timedelta(seconds=1))
-    key = load_key(spec(new, verified(2)).spec_hash, None, 10 * GIB)
+    key = load_key(spec(new, verified(2)).spec_hash, new, 10 * GIB)
     record = failed(None, key, BROKEN, AT, brake=False)
     known = before(seen, x=("old",))
     assert table(wanted, seen, known).names == {"x": ("new", "other", "old")}

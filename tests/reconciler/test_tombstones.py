@@ -23,6 +23,7 @@ from schemas.desired import DesiredState
 from tests.reconciler.build import AT, instance, model, verified
 from tests.reconciler.stage import Entry, entry, run_until, world
 from tests.reconciler.world import World
+from tests.simulation.rules import Rules
 
 WEEK = timedelta(days=7)
 PRUNE = {"prune_disk": True}
@@ -45,6 +46,12 @@ def deletions(at: World) -> list[str]:
 def pass_time(at: World, by: timedelta) -> Decision:
     at.sleep(by.total_seconds())
     return at.settle()
+
+
+def restart(at: World) -> None:
+    at.restart()
+    assert isinstance(at.watch, Rules)
+    at.watch.restarted()
 
 
 def shop(reconcile: object = None) -> World:
@@ -153,9 +160,9 @@ def test_several_removals_while_the_daemon_was_down_are_noticed_at_its_start() -
     here.settle()
     edit(here, a=entry("one"), b=entry("two"))
     edit(here, a=entry("one"))
-    here.restart()
+    restart(here)
     assert left(here.settle()) == {"b": "files", "c": "files"}
-    here.restart()
+    restart(here)
     assert left(here.settle()) == {"b": "files", "c": "files"}
 
 
@@ -224,11 +231,9 @@ def test_a_retention_of_nothing_waits_for_the_requests_that_run() -> None:
 
 def test_a_restart_does_not_begin_the_time_anew() -> None:
     here = shop(PRUNE)
-    pass_time(here, timedelta(0))
-    here = shop(PRUNE)
     run_until(here, "unload:")
     here.sleep(WEEK.total_seconds() - 60)
-    here.restart()
+    restart(here)
     decision = here.step()
     assert decision.wake_at is not None
     assert decision.wake_at <= here.at + timedelta(seconds=60)

@@ -23,7 +23,6 @@ from reconciler.actions import (
     Unload,
     Verify,
 )
-from reconciler.budget import WORKER_OVERHEAD
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
 from reconciler.state import (
@@ -34,7 +33,6 @@ from reconciler.state import (
     Device,
     DiskPhase,
     DiskState,
-    Footprint,
     HostView,
     InstancePhase,
     InstanceUid,
@@ -44,42 +42,12 @@ from reconciler.state import (
     Routes,
 )
 from schemas.desired import DesiredState
-from tests.reconciler.disk import look
+from tests.reconciler.disk import Repo, look
 from tests.reconciler.pool import Pool
 
 MIB = 1024**2
 GIB = 1024**3
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@dataclass
-class Repo:
-    """What is true of one source. `factor`: what is really resident, relative to its weights."""
-
-    weights: int
-    kv_per_token: int = 0
-    factor: float = 1.0
-    revision: str = "r1"
-    whole: bool = True  # a download verifies by itself; False: a verification follows
-    download_fault: Failure | None = None
-    load_fault: Failure | None = None
-
-    def measured(self) -> int:
-        """Resident bytes after a load."""
-        return int(self.weights * self.factor) + WORKER_OVERHEAD
-
-    def complete(self, ours: int) -> DiskState:
-        """All files are there and right."""
-        footprint = Footprint(self.weights, self.kv_per_token, 32768, "llama")
-        return DiskState(
-            phase=DiskPhase.VERIFIED,
-            path="/cache",
-            revision=self.revision,
-            have=self.weights,
-            total=self.weights,
-            ours=ours,
-            footprint=footprint,
-        )
 
 
 @dataclass
@@ -114,6 +82,7 @@ class World:
         self.generation = 0
         self.steps = 0
         self.history: list[str] = []
+        self.retries: set[ModelKey] = set()
         self._boot()
 
     def _boot(self) -> None:
@@ -191,7 +160,7 @@ class World:
     def step(self) -> Decision:
         """One pass, and the start of what it decided."""
         seen = self.seen()
-        self.outcomes = []
+        self.outcomes, self.retries = [], set()
         decision = self.decide(seen)
         self.remembered = decision.remembered
         self.act(decision)
@@ -223,7 +192,8 @@ class World:
         """What a pass sees now."""
         disk = {ref: look(self.disk, ref) for ref in self.wanted()}
         observed = Observed(self.at, self.host(), disk, self.pool.view(self.at), self.demands())
-        return Seen(self.config, observed, self.credentials, tuple(self.outcomes))
+        outcomes, retry = tuple(self.outcomes), frozenset(self.retries)
+        return Seen(self.config, observed, self.credentials, outcomes, retry=retry)
 
     def host(self) -> HostView:
         """The machine."""
@@ -323,8 +293,8 @@ class World:
         match action:
             case Download(artifact=artifact):
                 return self.repo(artifact).download_fault
-            case Load(spec=spec):
-                return self.repo(spec.artifact).load_fault
+            case Load(spec=spec, canary=canary):
+                return self.repo(spec.artifact).trouble(asked=canary is not None)
             case _:
                 return None
 

@@ -176,3 +176,32 @@ def test_a_value_that_is_copied_stands_alone() -> None:
     ]
     assert patched({}, operations) == {"a": {"x": [1]}, "b": {"x": [1, 2]}}
     assert value == {"x": [1]}
+
+
+def test_a_list_that_is_copied_into_itself_is_stopped() -> None:
+    """Forty lines would ask for a million million values."""
+    doubling = [{"op": "copy", "from": "/a", "path": "/a/-"}] * 40
+    with pytest.raises(PatchError, match=r"operation \d+ copies more than a document can hold"):
+        patched({"a": [1]}, doubling)
+    text = {"op": "copy", "from": "/t", "path": "/a/-"}
+    with pytest.raises(PatchError, match="operation 3 copies more") as caught:
+        patched({"a": [1], "t": "x" * 500_000}, [text] * 3)
+    assert (caught.value.code, caught.value.pointer) == (Code.VALIDATION_FAILED, "/a/-")
+
+
+@pytest.mark.parametrize("kind", ["add", "copy", "move"])
+def test_no_patch_makes_what_nobody_can_walk(kind: str) -> None:
+    inner: dict[str, Any] = {"x": 1}
+    for _ in range(40):
+        inner = {"x": inner}
+    way = [{"op": "add", "path": "/b" * depth, "value": {}} for depth in range(1, 41)]
+    last = {"op": kind, "from": "/a", "path": "/b" * 41, "value": inner}
+    with pytest.raises(PatchError, match="operation 41 nests more than 64 levels deep"):
+        patched({"a": inner}, [*way, last])
+    assert patched({"a": inner}, [*way[:20], {**last, "path": "/b" * 21}])
+
+
+def test_a_model_that_is_moved_to_where_it_is_keeps_its_place() -> None:
+    data: dict[str, Any] = {"models": {"one": {}, "two": {}}}
+    found = patched(data, [{"op": "move", "from": "/models/one", "path": "/models/one"}])
+    assert list(found["models"]) == ["one", "two"]  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from reconciler.actions import Action, Download, Failure, Load, Outcome, Verify
 from reconciler.drift import UNLOADED_EXTERNALLY
 from reconciler.knowledge import load_key
 from reconciler.loop.core import Decision
-from reconciler.state import InstancePhase
+from reconciler.state import InstancePhase, ModelKey
 from tests.reconciler.world import World
 
 HEALTHY = timedelta(minutes=10)
@@ -46,13 +46,21 @@ class Attempts:
         self._since: dict[str, datetime] = {}
         self._starts: Counter[tuple[str, datetime]] = Counter()
 
-    def check(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
-        """Check the starts of one pass."""
+    def check(
+        self,
+        world: World,
+        decision: Decision,
+        outcomes: tuple[Outcome, ...],
+        retry: frozenset[ModelKey] = frozenset(),
+    ) -> None:
+        """Check the starts of one pass. `retry`: models that somebody wants tried again."""
         at = decision.picture.observed.at
         self._forget(decision)
         for outcome in outcomes:
             self._ended(outcome, decision, at)
         self._deaths(decision, at)
+        for key in retry:
+            self._pardon(key, decision)
         self._healthy(decision, at)
         assert decision.wake_at is None or decision.wake_at > at, "the next look is at once"
         for action in decision.start:
@@ -64,6 +72,12 @@ class Attempts:
         known = {f"{what} {model.key}" for model in models for what in ("load", "previous")}
         known.update(f"download {model.artifact}" for model in models)
         self._failed = {s: a for s, a in self._failed.items() if s in known}
+
+    def _pardon(self, key: ModelKey, decision: Decision) -> None:
+        self._failed.pop(f"load {key}", None)
+        model = decision.picture.effective.model(key)
+        if model is not None:
+            self._failed.pop(f"download {model.artifact}", None)
 
     def _ended(self, outcome: Outcome, decision: Decision, at: datetime) -> None:
         action = outcome.action
@@ -117,7 +131,7 @@ class Attempts:
             model = picture.effective.model(instance.key)
             key = load_key(
                 instance.spec_hash,
-                model.load_timeout_s if model else None,
+                model,
                 picture.plan.budget,
                 picture.known.software,
             )
@@ -154,8 +168,8 @@ class Attempts:
 
 def _load_facts(spec_hash: str, key: str, decision: Decision) -> object:
     model = next((m for m in decision.picture.effective.models if m.key == key), None)
-    timeout_s = model.load_timeout_s if model else None
-    return spec_hash, timeout_s, decision.picture.plan.budget
+    said = (model.load_timeout_s, model.canary) if model else None
+    return spec_hash, said, decision.picture.plan.budget
 
 
 def _subject(key: str, spec_hash: str, decision: Decision) -> str:

@@ -18,7 +18,7 @@ from schemas.schedule import Schedule
 KEYS = ("a", "b", "c", "d", "e")
 SOURCES = ("org/one", "org/two", "org/three", "org/four")
 NAMES = ("auto", "gpt-4*")
-STATES = ("loaded", "loaded", "loaded", "on-demand", "on-demand", "downloaded", "absent")
+STATES = ("loaded",) * 5 + ("on-demand",) * 3 + ("downloaded", "absent")
 SECONDS = {"0s": 0.0, "10s": 10.0, "1m": 60.0, "5m": 300.0, "forever": float("inf")}
 HOURS = (
     ("22:00", "06:00"),
@@ -30,6 +30,8 @@ HOURS = (
     ("12:00", "12:30"),
 )
 ZONES = ("Europe/Paris", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Kolkata")
+DRIFT = ("enforce", "enforce", "adopt", "warn")
+FIELDS = ("state", "source", "priority", "suspend", "drain", "group", "pinned")
 Data = dict[str, Any]
 
 
@@ -39,10 +41,8 @@ def document(rng: random.Random, zone: str | None) -> Data:
     data: Data = {
         "models": {key: entry(rng) for key in keys},
         "aliases": {name: targets(rng, keys) for name in NAMES if rng.random() < 0.6},
-        "limits": {
-            "memory": rng.choice(("100%", "100%", "75%", "8GiB")),
-            "downloads": rng.choice((1, 2, 3)),
-        },
+        "limits": limits(rng),
+        "reconcile": {"drift": rng.choice(DRIFT)},
         "suspend": rng.random() < 0.03,
     }
     if zone is not None:
@@ -53,6 +53,17 @@ def document(rng: random.Random, zone: str | None) -> Data:
             if rng.random() < 0.7
         }
     return data
+
+
+def limits(rng: random.Random) -> Data:
+    """What may be taken of the machine."""
+    found: Data = {
+        "memory": rng.choice(("100%", "100%", "75%", "8GiB")),
+        "downloads": rng.choice((1, 2, 3)),
+    }
+    if rng.random() < 0.15:
+        found["loaded"] = rng.choice((1, 2, 3))
+    return found
 
 
 def entry(rng: random.Random) -> Data:
@@ -71,6 +82,8 @@ def entry(rng: random.Random) -> Data:
         ("kv_memory", "1GiB", 0.1),
         ("revision", "main", 0.1),
         ("engine", "gguf", 0.02),
+        ("group", rng.choice(("x", "y")), 0.15),
+        ("canary", {"prompt": "2+2=", "expect": "4"}, 0.1),
     ):
         if rng.random() < chance:
             found[field] = value
@@ -94,7 +107,12 @@ def window(rng: random.Random, keys: list[str], priority: int) -> Data:
         if rng.random() < 0.3:
             changes[key]["priority"] = rng.choice((20, 70))
     aliases = {"auto": targets(rng, keys)} if rng.random() < 0.3 else {}
-    found: Data = {"when": [when], "priority": priority, "prewarm": "none"}
+    found: Data = {
+        "when": [when],
+        "priority": priority,
+        "prewarm": rng.choice(("none", "none", "auto", "30m")),
+        "close": rng.choice(("drain", "drain", "hard", "lazy")),
+    }
     if rng.random() < 0.2:
         found["timezone"] = rng.choice(ZONES)
     return {**found, "set": {"models": changes, "aliases": aliases}}
@@ -119,7 +137,7 @@ def edited(rng: random.Random, before: Data, zone: str | None) -> Data:
     if pick < 0.55:
         changes: Data = {"context": rng.choice((512, 1024, 2048, 4096))}
     else:
-        field = rng.choice(("state", "state", "state", "source", "priority", "suspend", "drain"))
+        field = rng.choice((*FIELDS, "state", "state"))
         changes = {f: v for f, v in entry(rng).items() if f == field}
         if field == "suspend":
             changes = {"suspend": not models[key].get("suspend", False)}
@@ -153,7 +171,27 @@ def quiet(data: Data) -> Data:
         key: {f: v for f, v in each.items() if f not in ("suspend", "engine")}
         for key, each in data["models"].items()
     }
-    return {**data, "models": models, "suspend": False}
+    return {**data, "models": models, "suspend": False, "reconcile": {"drift": "enforce"}}
+
+
+def lease(rng: random.Random, data: Data) -> Data:
+    """A patch as bots lay over the document for a while."""
+    keys = list(data["models"])
+    pick = rng.random()
+    if pick < 0.2:
+        return {"aliases": {rng.choice(NAMES): targets(rng, keys)}}
+    if pick < 0.3:
+        return {"suspend": rng.random() < 0.5}
+    field, value = rng.choice(
+        (
+            ("state", rng.choice(STATES)),
+            ("state", rng.choice(STATES)),
+            ("priority", rng.choice((5, 95))),
+            ("pinned", True),
+            ("suspend", True),
+        )
+    )
+    return {"models": {rng.choice(keys): {field: value}}}
 
 
 def parse(data: Mapping[str, Any]) -> DesiredState:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from reconciler.actions import Delete, Failure, Unload, Verify
 from reconciler.state import DiskPhase, InstancePhase
 from tests.reconciler.world import GIB
-from tests.simulation.documents import KEYS, NAMES, SOURCES, edited
+from tests.simulation.documents import KEYS, NAMES, SOURCES, edited, lease
 from tests.simulation.oracles import Oracles
 from tests.simulation.scene import Scene
 from tests.simulation.world import DISK, Simulated
@@ -29,21 +29,23 @@ BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=Tru
 IO_ERROR = Failure("DiskError", "input/output error")
 CRASH = Failure("LoadFailed", "out of memory")
 EVENTS = {
-    "go": 30,
-    "sleep": 8,
+    "go": 40,
+    "sleep": 6,
     "night": 1,
     "clock": 1,
-    "edit": 6,
+    "edit": 9,
     "back": 1,
+    "lease": 2,
     "spoil": 2,
     "mend": 1,
-    "request": 14,
-    "release": 4,
+    "request": 12,
+    "release": 5,
     "kill": 4,
-    "fault": 4,
-    "well": 2,
+    "fault": 3,
+    "well": 3,
     "lose": 2,
     "fill": 1,
+    "retry": 1,
     "crash": 2,
     "journal": 1,
     "probe": 1,
@@ -59,7 +61,7 @@ and the rest is not noticed before the loop looks by itself."""
 def script(rng: random.Random, length: int) -> list[Event]:
     """Draw a script."""
     kinds = rng.choices([*EVENTS], [*EVENTS.values()], k=length)
-    return [(kind, rng.getrandbits(40)) for kind in kinds]
+    return [(kind, rng.getrandbits(60)) for kind in kinds]
 
 
 class History:
@@ -104,10 +106,16 @@ class History:
     # --- events --------------------------------------------------------------------------------
 
     def _go(self, number: int) -> None:
-        """Something that runs begins, or ends."""
-        world, (number, how) = self.world, divmod(number, 40)
+        """What runs goes on, by up to three beginnings and ends."""
+        world, (number, times) = self.world, divmod(number, 3)
         if not world.running:
             world.step()
+        for _ in range(times + 1):
+            number, how = divmod(number, 40)
+            self._move(number, how)
+
+    def _move(self, number: int, how: int) -> None:
+        world = self.world
         idle = [key for key, e in world.running.items() if not e.begun and not e.cancelled]
         if idle and how < 16:
             world.begin(_one_of(idle, number))
@@ -143,6 +151,15 @@ class History:
         self.document = self.scene.document
         self.world.edit(self.document)
 
+    def _lease(self, number: int) -> None:
+        """A bot lays something over the document for a while, or takes it back."""
+        number, how = divmod(number, 4)
+        if how == 0:
+            self.world.end_lease()
+        else:
+            lasts_s = _one_of((60.0, 600.0, 7200.0, 86400.0), how)
+            self.world.lend(lease(random.Random(number), self.document), lasts_s)
+
     def _spoil(self, number: int) -> None:
         reasons = ("InvalidYAML", "EmptyFile", "Truncated", "FileMissing")
         self.world.spoil(_one_of(reasons, number))
@@ -162,7 +179,7 @@ class History:
         residents = self.world.pool.residents.items()
         alive = [uid for uid, r in residents if r.phase is not InstancePhase.DEAD]
         if alive:
-            self.world.kill(_one_of(alive, number))
+            self.world.kill(_one_of(alive, number // 2), outside=number % 2 == 0)
 
     def _fault(self, number: int) -> None:
         """Of one source: its downloads, and its loads."""
@@ -172,11 +189,12 @@ class History:
         source.download_fault = (None, CUT, CUT, BUSY, GATED)[which]
         source.hangs = number % 5 == 0
         source.load_fault = (None, None, CRASH, CRASH, BROKEN)[number % 5]
+        source.silent = number % 7 == 0
 
     def _well(self, _: int) -> None:
         for source in self.world.repos.values():
             source.download_fault = source.load_fault = None
-            source.hangs = False
+            source.hangs = source.silent = False
 
     def _lose(self, number: int) -> None:
         """Somebody removes files, or touches them."""
@@ -190,6 +208,10 @@ class History:
             phase = DiskPhase.COMPLETE if how == 1 else DiskPhase.PARTIAL
             state = world.disk[artifact]
             world.disk[artifact] = replace(state, phase=phase, path=None, footprint=None)
+
+    def _retry(self, number: int) -> None:
+        """Somebody wants a model to be tried again."""
+        self.world.retry(_one_of(KEYS, number))
 
     def _fill(self, number: int) -> None:
         """Others fill the volume, or make room."""

@@ -7,14 +7,14 @@ are laid over plain maps, and the set of admitted models is found by trying all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from reconciler.state import Demand, InstancePhase, InstanceView
+from reconciler.state import Demand, InstancePhase, InstanceView, Lease
 from tests.simulation.documents import SECONDS
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -22,6 +22,8 @@ QUARTER = timedelta(minutes=15)
 ROUND = 64 * 1024**2
 DRAIN_S = 300.0
 KEEP_ALIVE_S = 300.0
+LENT = 1001
+"""What a lease counts among windows, whose priorities end at 1000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Wanted:
     pinned: bool
     suspended: bool
     able: bool
+    group: str | None
     keep_alive_s: float
     drain_s: float
 
@@ -47,7 +50,9 @@ class Wanted:
         return demand.waiting > 0 or demand.quiet_s <= 0 or demand.quiet_s < self.keep_alive_s
 
 
-def models(data: Mapping[str, Any], at: datetime) -> dict[str, Wanted]:
+def models(
+    data: Mapping[str, Any], at: datetime, leases: Sequence[Lease] = ()
+) -> dict[str, Wanted]:
     """What holds of each model at an instant, before anybody asks for one."""
     entries = {key: dict(each) for key, each in data["models"].items()}
     window: dict[str, int] = {}
@@ -56,6 +61,11 @@ def models(data: Mapping[str, Any], at: datetime) -> dict[str, Wanted]:
             entries[key].update(changes)
             if "state" in changes:
                 window[key] = schedule["priority"]
+    for patch in lent(data, at, leases):
+        for key, changes in patch.get("models", {}).items():
+            entries[key].update(changes)
+            if "state" in changes:
+                window[key] = LENT
     return {
         key: Wanted(
             order=order,
@@ -65,6 +75,7 @@ def models(data: Mapping[str, Any], at: datetime) -> dict[str, Wanted]:
             pinned=each.get("pinned", False),
             suspended=each.get("suspend", False),
             able=each.get("engine", "auto") != "gguf",
+            group=each.get("group"),
             keep_alive_s=SECONDS[each["keep_alive"]] if "keep_alive" in each else KEEP_ALIVE_S,
             drain_s=SECONDS[each["drain"]] if "drain" in each else DRAIN_S,
         )
@@ -72,12 +83,34 @@ def models(data: Mapping[str, Any], at: datetime) -> dict[str, Wanted]:
     }
 
 
-def names(data: Mapping[str, Any], at: datetime) -> dict[str, list[str]]:
+def names(
+    data: Mapping[str, Any], at: datetime, leases: Sequence[Lease] = ()
+) -> dict[str, list[str]]:
     """What each alias leads to at an instant."""
     found = dict(data["aliases"])
     for schedule in opened(data, at):
         found.update(schedule["set"]["aliases"])
+    for patch in lent(data, at, leases):
+        found.update(patch.get("aliases", {}))
     return found
+
+
+def suspended(data: Mapping[str, Any], at: datetime, leases: Sequence[Lease] = ()) -> bool:
+    """Whether nothing at all is to be done."""
+    found = [data["suspend"], *(p["suspend"] for p in lent(data, at, leases) if "suspend" in p)]
+    return bool(found[-1])
+
+
+def lent(
+    data: Mapping[str, Any], at: datetime, leases: Sequence[Lease]
+) -> Iterator[Mapping[str, Any]]:
+    """The patches in force: not expired, and of models that are there."""
+    for lease in leases:
+        patch: Mapping[str, Any] = lease.patch
+        named = {*patch.get("models", {})}
+        named.update(key for keys in patch.get("aliases", {}).values() for key in keys)
+        if at < lease.expires_at and named <= {*data["models"]}:
+            yield patch
 
 
 def opened(data: Mapping[str, Any], at: datetime) -> list[Mapping[str, Any]]:
@@ -152,6 +185,7 @@ def in_order(
     wanted: Mapping[str, Wanted],
     demands: Mapping[Any, Demand],
     instances: Iterable[InstanceView],
+    refused: Collection[Any] = (),
 ) -> list[str]:
     """The models that are wanted, the one that gets memory first first: pinned, then what the
     document loads, then what is in use, waited for, of higher priority, and used last.
@@ -165,7 +199,9 @@ def in_order(
             return (not model.pinned, False, merit, model.order)
         waiting = demand is not None and demand.waiting > 0
         since = 0.0 if demand is None or key in busy or waiting else demand.quiet_s
-        return (not model.pinned, True, (key not in busy, not waiting, *merit, since), model.order)
+        gives_way = key in refused and key not in busy
+        use = (gives_way, key not in busy, not waiting, *merit, since)
+        return (not model.pinned, True, use, model.order)
 
     return sorted(
         (k for k, m in wanted.items() if m.raised(demands.get(k)) and not m.suspended and m.able),
@@ -173,11 +209,25 @@ def in_order(
     )
 
 
-def admitted(sizes: Sequence[int], room: int) -> tuple[bool, ...]:
-    """Of all sets that fit, the one that has the earliest models, tried one after the other."""
+@lru_cache(maxsize=65536)
+def admitted(
+    sizes: tuple[int, ...],
+    groups: tuple[str | None, ...],
+    room: int,
+    places: int | None,
+    gone: frozenset[str],
+) -> tuple[bool, ...]:
+    """Of all sets that fit, the one that has the earliest models, tried one after the other.
+
+    room, places: bytes and instances that are left; gone: groups that somebody has.
+    """
     count = len(sizes)
     for mask in range(2**count - 1, -1, -1):
         chosen = tuple(bool(mask >> (count - 1 - place) & 1) for place in range(count))
-        if sum(size for size, taken in zip(sizes, chosen, strict=True) if taken) <= room:
+        taken = [place for place in range(count) if chosen[place]]
+        mates = [each for place in taken if (each := groups[place]) is not None]
+        few = places is None or len(taken) <= max(0, places)
+        apart = len(mates) == len({*mates}) and gone.isdisjoint(mates)
+        if few and apart and sum(sizes[place] for place in taken) <= room:
             return chosen
     return (False,) * count

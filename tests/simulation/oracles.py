@@ -40,7 +40,7 @@ class Oracles(Rules):
     def __init__(self) -> None:
         super().__init__()
         self._latest = START
-        self._kept: tuple[object, object, Mapping[str, Wanted]] | None = None
+        self._kept: tuple[object, Mapping[str, Wanted]] | None = None
 
     def restarted(self) -> None:
         """The daemon starts anew."""
@@ -67,12 +67,13 @@ class Oracles(Rules):
         at = self._latest if timedelta() < self._latest - at < SWAY else at
         self._latest = at
         data: Mapping[str, Any] = accepted.data
-        if not data.get("schedules"):
-            if self._kept is None or self._kept[0] is not data:
-                self._kept = data, None, naive.models(data, at)
-            wanted = self._kept[2]
+        leases = decision.picture.config.leases
+        if data.get("schedules") or leases:
+            wanted = naive.models(data, at, leases)
         else:
-            wanted = naive.models(data, at)
+            if self._kept is None or self._kept[0] is not data:
+                self._kept = data, naive.models(data, at)
+            wanted = self._kept[1]
         assert [m.key for m in effective.models] == [*wanted]
         demands = decision.picture.observed.demands
         for model in effective.models:
@@ -80,11 +81,12 @@ class Oracles(Rules):
             same = should.state == model.state or {should.state, str(model.state)} <= {*FILES}
             assert same, f"{model.key} is {model.state}, should be {should.state} at {at}"
             assert (model.priority, model.window) == (should.priority, should.window), model.key
-            assert (model.pinned, model.suspended) == (should.pinned, should.suspended), model.key
+            found = (model.pinned, model.suspended, model.group)
+            assert found == (should.pinned, should.suspended, should.group), model.key
             asked = should.state == "on-demand" and should.raised(demands.get(model.key))
             assert model.demanded == asked, f"{model.key} is demanded: {model.demanded}"
-        assert effective.suspended == data["suspend"]
-        aliases = naive.names(data, at)
+        assert effective.suspended == naive.suspended(data, at, leases)
+        aliases = naive.names(data, at, leases)
         assert {name: [*keys] for name, keys in effective.aliases.items()} == aliases
         return wanted
 
@@ -92,25 +94,43 @@ class Oracles(Rules):
         """22: who is admitted follows from what is wanted and how large it is, by trying all."""
         picture = decision.picture
         total, instances = picture.plan.budget, picture.observed.instances
-        order = naive.in_order(wanted, picture.observed.demands, instances)
+        refused = picture.known.refused
         verdicts: Mapping[str, Any] = picture.plan.verdicts
-        assert {k for k, v in verdicts.items() if v.wanted} == {*order}
+        spare = {m.key for m in picture.effective.models if m.spare is not None}
+        away = _away(decision)
+        order = [
+            key
+            for key in naive.in_order(wanted, picture.observed.demands, instances, refused)
+            if key not in away or verdicts[key].wanted
+        ]
+        assert {k for k, v in verdicts.items() if v.wanted and k not in spare} == {*order}
         if total is None or picture.effective.suspended:
             assert not any(verdicts[key].admitted for key in order)
             return
         rivals = [key for key in order if not _hopeless(verdicts[key], decision)]
-        room = total - sum(
-            naive.held(i)
+        kept = [
+            i
             for i in instances
-            if (model := wanted.get(i.key)) is not None and model.suspended
-        )
+            if i.phase is not InstancePhase.DEAD
+            and (model := wanted.get(i.key)) is not None
+            and model.suspended
+        ]
+        room = total - sum(map(naive.held, kept))
+        places = picture.effective.loaded
         sizes = tuple(verdicts[key].need.total for key in rivals)
-        should = naive.admitted(sizes, room)
+        should = naive.admitted(
+            sizes,
+            tuple(wanted[key].group for key in rivals),
+            room,
+            places if places is None else places - len(kept),
+            frozenset(group for i in kept if (group := wanted[i.key].group) is not None),
+        )
         found = tuple(bool(verdicts[key].admitted) for key in rivals)
         assert found == should, f"admitted {found}, should be {should}: {rivals} {sizes} {room}"
         before = [verdicts[key] for key in order if key not in rivals and verdicts[key].admitted]
         left = room - sum(size for size, taken in zip(sizes, found, strict=True) if taken)
-        assert sum(v.need.total for v in before) <= left, "what ran before takes what is wanted"
+        taken = sum(v.need.total for v in before)
+        assert not before or taken <= left, "what ran before takes what is wanted"
 
     def _sizes(self, decision: Decision) -> None:
         """1: sizes are the largest of five measurements, and loads reserve by the newest."""
@@ -147,7 +167,8 @@ class Oracles(Rules):
                     view = views[uid]
                     model = wanted.get(view.key)
                     limit = view.drain_s if model is None else model.drain_s
-                    assert deadline == limit, f"{uid} is drained for {deadline} of {limit} s"
+                    hard = deadline == 0 and view.key in _closed_hard(decision)
+                    assert deadline == limit or hard, f"{uid} is drained for {deadline} s"
                     verdict = verdicts.get(view.key)
                     if verdict and verdict.admitted and (spec := _run(verdict)):
                         right = spec.spec_hash == view.spec_hash
@@ -197,6 +218,21 @@ class Oracles(Rules):
             if coming and able:
                 ready = [k for k in routes.names[name] if routes.targets[k].live is Live.READY]
                 assert ready, f"{name} is answered by nobody, and {able} could"
+
+
+def _away(decision: Decision) -> set[str]:
+    """Models of which somebody took something away that is not to be put right."""
+    if decision.picture.effective.upkeep.drift == "enforce":
+        return set()
+    return {key for key, drifts in decision.picture.known.drifts.items() if drifts}
+
+
+def _closed_hard(decision: Decision) -> set[str]:
+    """Models that a window served whose end cuts what runs."""
+    accepted = decision.picture.config.accepted
+    schedules: Mapping[str, Any] = accepted.data.get("schedules", {}) if accepted else {}  # type: ignore[assignment]
+    hard = (each for each in schedules.values() if each["close"] == "hard")
+    return {key for each in hard for key in each["set"]["models"]}
 
 
 def _serves(view: InstanceView) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.simulation.history import Event, History, script
-from tests.simulation.rest import at_rest, rests_until_woken, same_as_fresh
+from tests.simulation.rest import as_foretold, at_rest, rests_until_woken, same_as_fresh
 from tests.simulation.scene import scene
 from tests.simulation.world import Simulated
 
-LENGTH = 45
+LENGTH = 36
 """Events of one history."""
 ROUNDS = 400
 """Peace comes to rest within so many passes."""
@@ -42,6 +42,7 @@ class Replay:
             same_as_fresh(world, history.scene)
         else:
             rests_until_woken(world)
+            as_foretold(world)
         return world
 
 

@@ -4,10 +4,14 @@ world that never saw the past comes to the same.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+from reconciler.actions import Publish
 from reconciler.loop.core import Decision
 from reconciler.loop.memory import Remembered
+from reconciler.picture import Picture
+from reconciler.preview import at_instant
 from reconciler.state import Effective, InstancePhase, ModelKey, ModelState
 from schemas.status import Condition
 from tests.reconciler.world import World
@@ -16,6 +20,7 @@ from tests.simulation.scene import Scene
 from tests.simulation.world import Simulated
 
 MOMENT = timedelta(milliseconds=1)
+FORETOLD = timedelta(days=2)
 
 
 def at_rest(world: World, decision: Decision) -> None:
@@ -29,7 +34,9 @@ def at_rest(world: World, decision: Decision) -> None:
     for model in decision.status.models:
         ready = _condition(model.conditions, "Ready")
         verdict = next(v for k, v in picture.plan.verdicts.items() if k == model.key)
-        if verdict.wanted and ready.status != "True":
+        meant = effective.model(ModelKey(model.key))
+        spare = meant is not None and meant.spare is not None  # it answers nobody yet
+        if verdict.wanted and ready.status != "True" and not spare:
             told = _condition(model.conditions, "Admitted").status == "False"
             stalled = _condition(model.conditions, "Stalled").status == "True"
             assert told or stalled or effective.suspended, f"{model.key}: {ready}"
@@ -39,6 +46,7 @@ def at_rest(world: World, decision: Decision) -> None:
     again = world.step()
     assert again.start == ()
     assert again.cancel == ()
+    assert again.events == ()
     assert again.status == decision.status
     assert again.routes == decision.routes
     _unsaved(decision.remembered, again.remembered)
@@ -70,25 +78,44 @@ def rests_until_woken(world: Simulated) -> None:
     assert later.remembered.epoch == decision.remembered.epoch, "an epoch begins unannounced"
 
 
+def as_foretold(world: Simulated) -> None:
+    """26: at the next instant at which the clock alone changes something, happens what a preview
+    of that instant said.
+    """
+    picture = world.step().picture
+    until = picture.effective.until
+    if until is None or world.asked or until - world.at > FORETOLD:
+        return
+    if world.saved.drifts.found:
+        return  # what was left as it was may be put right then, which no preview looks into
+    world.sleep((until - world.at).total_seconds())
+    preview = at_instant(picture, until, "")
+    now = world.step().picture
+    assert now.effective == preview.effective, "another state holds than was foretold"
+    assert _steps(now) == _steps(preview)
+    assert [*now.plan.verdicts.values()] == [*preview.plan.verdicts.values()]
+
+
+def _steps(picture: Picture) -> list[str]:
+    return [s.action.key for s in picture.plan.steps if not isinstance(s.action, Publish)]
+
+
 def same_as_fresh(world: Simulated, scene: Scene) -> None:
     """22: a new world with this document, instant, ledger, files and demand serves the same.
 
-    What models ran when they last answered, and what was taken away outside, is remembered, and
-    part of what the end follows from. Left out is what a suspended model makes depend on the past,
-    and what only goes on serving because the model that should take its place has failed.
+    What models ran when they last answered is remembered, and part of what the end follows from.
+    Left out is what a suspended model, or something that was taken away and is not put right,
+    makes depend on the past, and what only serves because what should follow it has failed.
     """
     accepted = world.config.accepted
     assert accepted is not None
     effective = world.step().picture.effective
     if effective.suspended or any(model.suspended for model in effective.models):
         return
+    if effective.upkeep.drift != "enforce" and world.saved.drifts.found:
+        return
     _look_anew(world)
-    saved = world.saved
-    fresh = scene.world(
-        Remembered(
-            ledger=saved.ledger, failures=saved.failures, drifts=saved.drifts, proven=saved.proven
-        )
-    )
+    fresh = scene.world(replace(world.saved, epoch=0, fingerprint=""))
     fresh.repos, fresh.disk = world.repos, dict(world.disk)
     fresh.probed, fresh.credentials = True, world.credentials
     fresh.at, fresh.lived = world.at, world.lived
@@ -96,6 +123,7 @@ def same_as_fresh(world: Simulated, scene: Scene) -> None:
     fresh.restart()
     fresh.asked = dict(world.asked)
     fresh.edit(accepted.data)
+    fresh.config = replace(fresh.config, leases=world.config.leases)
     there = fresh.settle()
     here = world.step()
     fast = max(world.lived, fresh.lived)
@@ -133,7 +161,10 @@ def _excused(decision: Decision) -> set[tuple[ModelKey, str]]:
     failed = {
         key for key, v in picture.plan.verdicts.items() if v.wanted and v.admitted is not True
     }
-    return {(i.key, i.spec_hash) for i in picture.observed.instances if i.key in held | failed}
+    spare = {model.key for model in picture.effective.models if model.spare is not None}
+    return {
+        (i.key, i.spec_hash) for i in picture.observed.instances if i.key in held | failed | spare
+    }
 
 
 def stalled_or_ready(conditions: tuple[Condition, ...]) -> bool:

@@ -34,6 +34,7 @@ class Rules:
         self._published = 0
         self._before: DaemonStatus | None = None
         self._attempts = Attempts()
+        self.retry: frozenset[ModelKey] = frozenset()
         self._uids: set[str] = set()
         self._total: int | None = None
         self._over = 0
@@ -54,11 +55,12 @@ class Rules:
         self._lane(world, decision)
         self._places(world, decision)
         self._routes(world, decision)
-        self._attempts.check(world, decision, outcomes)
+        self._attempts.check(world, decision, outcomes, self.retry)
         self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
                 self._loads_verified(decision, action)
+                self._asks(decision, action)
             elif isinstance(action, Unload):
                 self._unloads_free(world, action)
             elif isinstance(action, Delete):
@@ -154,6 +156,12 @@ class Rules:
             if isinstance(action, Download):
                 users = {m.key for m in picture.effective.models if m.artifact == action.artifact}
                 assert not all((k, FILES) in lost for k in users), f"{action.key} undoes it"
+
+    def _asks(self, decision: Decision, action: Load) -> None:
+        """A load asks the canary of the document, but not of what has answered before."""
+        model = decision.picture.effective.model(action.model)
+        assert model is not None
+        assert action.canary == (None if action.previous else model.canary), action
 
     def _loads_verified(self, decision: Decision, action: Load) -> None:
         """4: only verified files of that revision are loaded."""

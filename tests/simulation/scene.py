@@ -31,6 +31,7 @@ class Scene:
 
     sources: dict[str, Source]
     foreign: frozenset[ArtifactRef]
+    own: frozenset[ArtifactRef]
     probed: bool
     zone: str | None
     at: datetime
@@ -48,15 +49,20 @@ class Scene:
         )
         for artifact in sorted(self.foreign):
             world.disk[artifact] = world.repo(artifact).complete(0)
+        for artifact in sorted(self.own):
+            repo = world.repo(artifact)
+            world.disk[artifact] = repo.complete(repo.weights)
         return world
 
 
 def scene(rng: random.Random) -> Scene:
     """Draw a scene in which everything may happen."""
     sources = {name: _source(rng) for name in SOURCES}
-    foreign = frozenset(ArtifactRef(f"hf:{name}") for name in SOURCES if rng.random() < 0.2)
+    there = [ArtifactRef(f"hf:{name}") for name in SOURCES if rng.random() < 0.6]
+    foreign = frozenset(each for each in there if rng.random() < 0.3)
+    own = frozenset(there) - foreign
     zone, at = rng.choice(NIGHTS) if rng.random() < 0.3 else (None, PLAIN)
-    return Scene(sources, foreign, rng.random() < 0.8, zone, at, document(rng, zone))
+    return Scene(sources, foreign, own, rng.random() < 0.8, zone, at, document(rng, zone))
 
 
 def exact(rng: random.Random) -> Scene:
@@ -64,12 +70,12 @@ def exact(rng: random.Random) -> Scene:
     in what they come to.
     """
     sources = {name: Source(weights=rng.randint(1, 12) * GIB + 32 * MIB) for name in SOURCES}
-    return Scene(sources, frozenset(), True, None, PLAIN, quiet(document(rng, None)))
+    return Scene(sources, frozenset(), frozenset(), True, None, PLAIN, quiet(document(rng, None)))
 
 
 def _source(rng: random.Random) -> Source:
     return Source(
-        weights=rng.randint(1, 24) * GIB // 2,
+        weights=rng.randint(1, 14) * GIB // 2,
         kv_per_token=rng.choice((0, 0, GIB // 16384)),
         factor=rng.choice((1.0, 1.0, 1.0, 0.8, 2.0)),
         whole=rng.random() < 0.7,

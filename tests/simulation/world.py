@@ -10,20 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from reconciler.actions import Action, Delete, Download, Failure, Load, Outcome
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
-from reconciler.state import Accepted, ConfigView, DiskPhase, HostView, Observed
-from tests.reconciler.disk import look
-from tests.reconciler.world import GIB, Repo, World
+from reconciler.state import (
+    Accepted,
+    ConfigView,
+    DiskPhase,
+    HostView,
+    Lease,
+    ModelKey,
+    Observed,
+)
+from tests.reconciler.disk import Repo, look
+from tests.reconciler.world import GIB, World
 from tests.simulation.documents import parse
+from tests.simulation.rules import Rules
 
 RESYNC_S = 20.0
 PAUSE_S = 1.0
 PATIENCE_S = 120.0
 """So long after the last request, all that wait have given up."""
-NAPS = 4
+NAPS = 2
 """So many passes at most in one sleep: a machine that does nothing may as well be late."""
 DISK = 1000 * GIB
 HUNG = Failure("WorkerHung", "no sign of life")
@@ -58,6 +68,9 @@ class Simulated(World):
         self.disk_free: int = getattr(self, "disk_free", DISK)
         self.trace: list[str] | None = getattr(self, "trace", None)
         self.asked_at = 0.0
+        self.lent = getattr(self, "lent", 0)
+        self.retries: set[ModelKey] = set()
+        self.clocks: tuple[datetime, float] | None = None
         self.journal_fails = False
         self.open: Iterator[str] | None = None
         self.due = getattr(self, "lived", 0.0)
@@ -80,7 +93,23 @@ class Simulated(World):
         self.generation += 1
         number = self.generation
         accepted = Accepted(number, str(number), parse(document), document, self.at)
-        self.config = ConfigView("/doc.yaml", accepted, True, True, "Valid", "as in the file")
+        leases = self.config.leases
+        self.config = ConfigView("/doc.yaml", accepted, True, True, "Valid", "", leases=leases)
+
+    def lend(self, patch: Mapping[str, object], lasts_s: float) -> None:
+        """A lease, laid over what there is."""
+        self.lent += 1
+        until = self.at + timedelta(seconds=lasts_s)
+        made = Lease(str(self.lent), "bot", self.at, until, patch)
+        self.config = replace(self.config, leases=(*self.config.leases, made))
+
+    def end_lease(self) -> None:
+        """The lease that was made first is taken back."""
+        self.config = replace(self.config, leases=self.config.leases[1:])
+
+    def retry(self, key: str) -> None:
+        """Failures of a model are to be forgotten."""
+        self.retries.add(ModelKey(key))
 
     def spoil(self, reason: str = "InvalidYAML") -> None:
         """The file is not valid, empty, cut off or gone: the last good one holds."""
@@ -144,14 +173,19 @@ class Simulated(World):
     def passing(self) -> Iterator[str]:
         """One pass as the driver does it, with the names of the places where it can be met."""
         taken, config, at = tuple(self.outcomes), self.config, self.at
-        host = self.host()
+        host, retry = self.host(), frozenset(self.retries)
         wanted = self.core.artifacts(config, at)
         disk = {ref: look(self.disk, ref) for ref in sorted(wanted, key=str)}
         yield "looked"
         views, demands = self.pool.view(self.at), self.demands()
         observed = Observed(at, host, disk, views, demands)
-        decision = self.decide(Seen(config, observed, self.credentials, taken))
+        if isinstance(self.watch, Rules):
+            self.watch.retry = retry
+        decision = self.decide(
+            Seen(config, observed, self.credentials, taken, self._stepped(), retry)
+        )
         del self.outcomes[: len(taken)]
+        self.retries -= retry
         yield "decided"
         if self.journal_fails:
             self.journal_fails = False
@@ -164,6 +198,13 @@ class Simulated(World):
         wake = decision.wake_at
         ahead = RESYNC_S if wake is None else (wake - observed.at).total_seconds()
         self.due = self.lived + min(RESYNC_S, max(0.0, ahead))
+
+    def _stepped(self) -> float:
+        """Seconds by which the wall clock went further than the time that passed."""
+        before, self.clocks = self.clocks, (self.at, self.lived)
+        if before is None:
+            return 0.0
+        return (self.at - before[0]).total_seconds() - (self.lived - before[1])
 
     def _save(self, now: Remembered) -> Iterator[str]:
         self.saved = replace(self.saved, epoch=now.epoch, fingerprint=now.fingerprint)
