@@ -12,7 +12,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from lmxd.daemon.control_outlook import Outlook, Outlooks
-from lmxd.daemon.control_words import change_lines, shadow_lines, shadow_warnings, unsettled
+from lmxd.daemon.control_words import (
+    change_lines,
+    named_models,
+    shadow_lines,
+    shadow_warnings,
+    unsettled,
+)
 from lmxd.desired.document import DesiredFile
 from lmxd.desired.drafts import Draft, etag_of
 from lmxd.desired.read import parsed
@@ -62,13 +68,8 @@ class ControlEdits:
         before = await self._outlooks.picture()
         if dry_run:
             return await self._rehearsed(before, await self._document.draft(edit))
-        try:
-            draft = await self._document.commit(edit)
-        except RequestError as error:
-            if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
-                raise _stale(plan_id, None) from error
-            raise
-        return await self._done(before, draft)
+        effect = await self._done(before, await self._committed(edit, plan_id))
+        return effect._replace(touched=effect.touched | named_models(edit.body))
 
     async def create(self, edit: Edit, *, dry_run: bool) -> Effect:
         """Write the first document; see the port."""
@@ -142,6 +143,14 @@ class ControlEdits:
         if outlook.plan_id != plan_id:
             raise _stale(plan_id, outlook.plan_id)
         return replace(edit, if_match=(etag,))
+
+    async def _committed(self, edit: Edit, plan_id: str | None) -> Draft:
+        try:
+            return await self._document.commit(edit)
+        except RequestError as error:
+            if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
+                raise _stale(plan_id, None) from error
+            raise
 
     async def _rehearsed(self, before: Picture, draft: Draft) -> Effect:
         return await self._effect(before, draft, self._view(), before.epoch, dry_run=True)

@@ -65,6 +65,24 @@ async def test_a_patch_loads_a_model_and_its_answer_says_so(
         assert "-        state:    downloaded" in (await bot.get("generations/2"))["diff"]
 
 
+async def test_who_asks_for_what_was_asked_for_already_waits_for_it_too(
+    model, document: Path, tmp_path: Path
+) -> None:
+    """Nothing changes by the later calls, and what they name is not there yet."""
+    handwritten(document, model(says="abc"))
+    operation = {"op": "replace", "path": "/models/one/state", "value": "loaded"}
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon)
+        await daemon.ready()
+        assert (await bot.patch(LOAD)).json()["changed"] is True
+        hurried = (await bot.patch(LOAD, prefer="wait=0")).json()
+        assert (hurried["changed"], hurried["converged"]) == (False, False)
+        assert [each["model"] for each in hurried["unsettled"]] == ["one"]
+        again = (await bot.patch([operation], prefer="wait=60")).json()
+        assert (again["changed"], again["converged"]) == (False, True)
+        assert summary(await daemon.status(), "one") == "Ready"
+
+
 async def test_a_rehearsal_changes_nothing(model, document: Path, tmp_path: Path) -> None:
     before = handwritten(document, model(says="abc"))
     async with running(document, tmp_path) as daemon:
