@@ -22,6 +22,7 @@ from reconciler.state import (
     Routes,
 )
 from reconciler.thrash import Refusal
+from reconciler.tombstones import Tombstones
 
 SEQUENCES = 256
 """Sequences a worker decodes together at most; `parallel`, held by the gate, is the ceiling."""
@@ -36,6 +37,7 @@ class Knowledge:
     of what the hub is asked with. software: what loads models; another one may succeed where this
     failed. published: the routes that hold now. serial: number of the next instance.
     drifts: what changed outside lmxd. proven: what models ran when they last answered.
+    tombstones: models that were removed from the document.
     refused: models that have to give way.
     """
 
@@ -48,6 +50,7 @@ class Knowledge:
     serial: int = 1
     drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
     proven: Mapping[ModelKey, Proven] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
     refused: Mapping[ModelKey, Refusal] = field(default_factory=dict)
 
 

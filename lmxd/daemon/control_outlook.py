@@ -66,7 +66,7 @@ class Outlooks:
 
         `changed`: something in them is another than in `before`.
         """
-        after = await self._after(before, config, at)
+        after = await self.candidate(before, config, at)
         return await asyncio.to_thread(_outlook, before, after, changed, self.host)
 
     async def judge(self, before: Picture, config: ConfigView) -> None:
@@ -76,14 +76,17 @@ class Outlooks:
         accepted = config.accepted
         if accepted is None or not pinned.contexts(accepted.document, self.host):
             return
-        after = await self._after(before, config, None)
+        after = await self.candidate(before, config)
         problem = await asyncio.to_thread(pinned.of_picture, after, self.host)
         if problem is None:
             return
         if await asyncio.to_thread(pinned.of_picture, before, self.host) is None:
             raise DocumentError("InvalidDocument", (problem,))
 
-    async def _after(self, before: Picture, config: ConfigView, at: datetime | None) -> Picture:
+    async def candidate(
+        self, before: Picture, config: ConfigView, at: datetime | None = None
+    ) -> Picture:
+        """The picture there would be if document and leases were those of `config`."""
         after = preview.candidate(before, config, {}, self.host, at)
         named = {model.artifact for model in after.effective.models}
         missing = frozenset(named - before.observed.disk.keys())

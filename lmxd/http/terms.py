@@ -51,9 +51,11 @@ class Terms:
         return Edit(body, self.manager, self.if_match, self.force, self.note)
 
 
-def terms(request: Request) -> Terms:
-    """Raises RequestError (invalid_request) for what cannot be understood."""
-    given = query(request, "dry_run", "force")
+def terms(request: Request, *more: str) -> Terms:
+    """Raises RequestError (invalid_request) for what cannot be understood. `more` are parameters
+    of the query that its caller reads.
+    """
+    given = query(request, "dry_run", "force", *more)
     headers = request.headers
     return Terms(
         manager=_manager(headers.getone("lmxd-manager", None)),
