@@ -20,8 +20,10 @@ from reconciler.actions import (
     Verify,
 )
 from reconciler.conditions import wall
+from reconciler.drift import Drift, words
 from reconciler.picture import Picture
-from reconciler.state import ArtifactRef, DiskState
+from reconciler.silences import silences
+from reconciler.state import ArtifactRef, DiskState, ModelKey
 from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
 
@@ -48,12 +50,24 @@ def data(picture: Picture) -> dict[str, object]:
         "epoch": picture.epoch,
         "at": _iso(picture.asked_at or picture.observed.at),
         "next": _turn(picture.effective.turn),
+        "drift": [
+            {
+                "model": key,
+                "reason": each.reason,
+                "path": each.path,
+                "expected": each.expected,
+                "found": each.found,
+                "since": _iso(each.since),
+            }
+            for key, each in _drifts(picture)
+        ],
         "actions": [_action(step, picture) for step in plan.steps],
         "cancel": [cancel.action for cancel in plan.cancels],
         "exceptions": [
             {"model": key, "reason": reason, "message": message}
             for key, reason, message in _exceptions(picture)
         ],
+        "gaps": [{"name": each.name, "seconds": each.seconds} for each in silences(picture)],
         "memory": {
             "budget": plan.budget,
             "now": plan.memory_now,
@@ -130,11 +144,17 @@ def _lines(picture: Picture) -> Iterator[str]:
         zone = turn.zone if turn is not None else "UTC"
         head = f"plan for {wall(picture.asked_at, zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
+    changed = list(_drifts(picture))
+    if changed:
+        yield "Changed past lmxd:"
+    for model, drift in changed:
+        yield f"   !  {model}: {words(drift, picture.effective.upkeep.drift)}"
     if plan.steps:
         yield "Actions, in the order they will run:"
     for number, step in enumerate(plan.steps, 1):
         sign, what = _describe(step.action, picture)
         state = "  (running)" if step.action.key in picture.running else ""
+        state += "  (repairs drift)" if step.repairs else ""
         yield f"  {number:>2}  {sign:<3} {what}{state}"
     exceptions = list(_exceptions(picture))
     if exceptions:
@@ -144,9 +164,31 @@ def _lines(picture: Picture) -> Iterator[str]:
     if plan.steps:
         after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
         yield f"Memory after: {after}; peak {peak}."
+    yield from _silences(picture)
     if turn is not None:
         yield _by_the_clock(turn)
     yield _summary(picture)
+
+
+def _drifts(picture: Picture) -> Iterator[tuple[ModelKey, Drift]]:
+    """What changed past lmxd, apart from what somebody wished."""
+    for model in picture.effective.models:
+        for each in picture.known.drifts.get(model.key, ()):
+            yield model.key, each
+
+
+def _silences(picture: Picture) -> Iterator[str]:
+    """Names that answer nobody meanwhile, by how long that is."""
+    names: dict[str, list[str]] = {}
+    for each in silences(picture):
+        known = each.seconds is not None
+        length = (
+            f"for about {max(1, round(each.seconds or 0))} s" if known else "while a model loads"
+        )
+        names.setdefault(length, []).append(each.name)
+    for length, waiting in names.items():
+        verb = "answers" if len(waiting) == 1 else "answer"
+        yield f"{', '.join(waiting)} {verb} nobody {length}; requests wait."
 
 
 def _summary(picture: Picture) -> str:
@@ -208,6 +250,7 @@ def _action(step: Step, picture: Picture) -> dict[str, object]:
         "what": what,
         "after": list(step.after),
         "running": step.action.key in picture.running,
+        "repairs": step.repairs,
         "memory_after": step.memory_after,
     }
 
