@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,13 +15,16 @@ from reconciler.actions import (
     Load,
     Promote,
     Publish,
+    Remains,
     Step,
     Unload,
     Verify,
 )
 from reconciler.conditions import wall
-from reconciler.drift import Drift, words
+from reconciler.drift import Drift
+from reconciler.drift import words as drifted
 from reconciler.picture import Picture
+from reconciler.prune import words
 from reconciler.silences import silences
 from reconciler.state import ArtifactRef, DiskState, ModelKey
 from reconciler.timetable import Turn
@@ -68,6 +71,7 @@ def data(picture: Picture) -> dict[str, object]:
             for key, reason, message in _exceptions(picture)
         ],
         "gaps": [{"name": each.name, "seconds": each.seconds} for each in silences(picture)],
+        "removed": [_removed(each, picture) for each in plan.removed],
         "memory": {
             "budget": plan.budget,
             "now": plan.memory_now,
@@ -141,26 +145,16 @@ def _lines(picture: Picture) -> Iterator[str]:
     turn = picture.effective.turn
     head = f"plan for generation {picture.effective.generation}, epoch {picture.epoch}"
     if picture.asked_at is not None:
-        zone = turn.zone if turn is not None else "UTC"
-        head = f"plan for {wall(picture.asked_at, zone)}, with what is true now"
+        head = f"plan for {wall(picture.asked_at, picture.zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
-    changed = list(_drifts(picture))
-    if changed:
-        yield "Changed past lmxd:"
-    for model, drift in changed:
-        yield f"   !  {model}: {words(drift, picture.effective.upkeep.drift)}"
-    if plan.steps:
-        yield "Actions, in the order they will run:"
-    for number, step in enumerate(plan.steps, 1):
-        sign, what = _describe(step.action, picture)
-        state = "  (running)" if step.action.key in picture.running else ""
-        state += "  (repairs drift)" if step.repairs else ""
-        yield f"  {number:>2}  {sign:<3} {what}{state}"
-    exceptions = list(_exceptions(picture))
-    if exceptions:
-        yield "Wanted but not done:"
-    for key, _reason, message in exceptions:
-        yield f"   x  {key}: {message}"
+    policy = picture.effective.upkeep.drift
+    changed = (f"   !  {key}: {drifted(drift, policy)}" for key, drift in _drifts(picture))
+    yield from _section("Changed past lmxd:", changed)
+    yield from _section("Actions, in the order they will run:", _steps(picture))
+    refused = (f"   x  {key}: {message}" for key, _reason, message in _exceptions(picture))
+    yield from _section("Wanted but not done:", refused)
+    removed = (f"   -  {each.key}: {words(each, picture.zone)}" for each in plan.removed)
+    yield from _section("Removed from the document:", removed)
     if plan.steps:
         after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
         yield f"Memory after: {after}; peak {peak}."
@@ -168,6 +162,22 @@ def _lines(picture: Picture) -> Iterator[str]:
     if turn is not None:
         yield _by_the_clock(turn)
     yield _summary(picture)
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines below their title; nothing at all where there are none."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield title
+        yield line
+
+
+def _steps(picture: Picture) -> Iterator[str]:
+    for number, step in enumerate(picture.plan.steps, 1):
+        sign, what = _describe(step.action, picture)
+        state = "  (running)" if step.action.key in picture.running else ""
+        state += "  (repairs drift)" if step.repairs else ""
+        yield f"  {number:>2}  {sign:<3} {what}{state}"
 
 
 def _drifts(picture: Picture) -> Iterator[tuple[ModelKey, Drift]]:
@@ -252,6 +262,19 @@ def _action(step: Step, picture: Picture) -> dict[str, object]:
         "running": step.action.key in picture.running,
         "repairs": step.repairs,
         "memory_after": step.memory_after,
+    }
+
+
+def _removed(each: Remains, picture: Picture) -> dict[str, object]:
+    """What is left of a removed model. `delete_at` null: its files stay."""
+    return {
+        "model": each.key,
+        "source": str(each.artifact),
+        "since": _iso(each.since),
+        "left": each.doing,
+        "bytes": each.ours,
+        "delete_at": _iso(each.until) if each.until is not None else None,
+        "message": words(each, picture.zone),
     }
 
 
