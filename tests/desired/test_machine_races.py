@@ -21,43 +21,40 @@ from tests.kit.effects import between
 from tests.kit.expected import World
 from tests.kit.machines import DeskMachine, settings
 from tests.kit.saves import STYLES, save
-from tests.kit.wishes import FIRST, MANAGERS, SEEDS, bodies, leases, patches, written
+from tests.kit.wishes import FIRST, likely, written
 from tests.kit.witness import Asked, Story
 
 pytestmark = pytest.mark.timeout(600)  # a failing example is made small, which takes its time
 
 STYLE = st.sampled_from(STYLES)
-WHEN = st.integers(0, 40)
-"""An edit that becomes a generation takes about so many steps; others take fewer."""
+WHEN = st.integers(0, 36)
+"""An edit that becomes a generation takes so many steps, eight of them at the document."""
 CALLS = st.sampled_from(["edit", "edit", "edit", "two", "two", "look", "back", "confirm", "create"])
-SAVES = st.tuples(WHEN, st.sampled_from(["edit", "edit", "note", "old", "broken", "gone"]), STYLE)
+SAVES = st.tuples(
+    st.integers(0, 10), st.sampled_from(["edit", "edit", "note", "old", "broken", "gone"]), STYLE
+)
 
 
 class Races(DeskMachine):
     """Two things at once."""
 
-    @rule(patch=patches, seed=SEEDS, style=STYLE, look=st.booleans())
-    def somebody_edits_the_file(self, patch, seed, style, look) -> None:
-        self.save(written(self.at_hand(), patch, seed), style, look=look)
+    @rule(kind=st.sampled_from(["save", "unseen", "cut", "bot", "lease", "later"]), how=likely)
+    def something_else_happens(self, kind, how) -> None:
+        match kind:
+            case "save" | "unseen":
+                self.save(self.text("edit", how), "atomic", look=kind == "save")
+            case "cut":
+                patch = {"models": dict.fromkeys("ab"), "aliases": None}
+                self.save(written(self.at_hand(), patch, how[2]), "in place")
+            case "bot":
+                self.ask(self.edit(how, "night-bot", "none"))
+            case "lease":
+                self.ask(self.lend({"models": {"a": {"state": "downloaded"}}}, 3600, "day-bot"))
+            case _:
+                self.witness.pass_time([45, 700][how[2] % 2])
+                self.ask(self.tend())
 
-    @rule(keys=st.sets(st.sampled_from("abcd"), min_size=2), seed=SEEDS)
-    def somebody_removes_many_models(self, keys, seed) -> None:
-        patch = {"models": dict.fromkeys(keys), "aliases": None}
-        self.save(written(self.at_hand(), patch, seed), "atomic")
-
-    @rule(how=bodies, manager=MANAGERS)
-    def a_bot_edits(self, how, manager) -> None:
-        self.ask(self.edit(how, manager, "none"))
-
-    @rule(patch=leases, manager=MANAGERS)
-    def a_lease_is_made(self, patch, manager) -> None:
-        self.ask(self.lend(patch, 3600, manager))
-
-    @rule(seconds=st.sampled_from([45, 700]))
-    def time_passes(self, seconds) -> None:
-        self.pass_time(seconds)
-
-    @rule(what=CALLS, how=bodies, more=bodies, saves=st.lists(SAVES, min_size=1, max_size=2))
+    @rule(what=CALLS, how=likely, more=likely, saves=st.lists(SAVES, min_size=1, max_size=2))
     def somebody_saves_in_the_middle(self, what, how, more, saves) -> None:
         asked = self.calls(what, how, more)
         saves = sorted(saves)
@@ -72,13 +69,13 @@ class Races(DeskMachine):
             return act
 
         acts = {at: saving(raw, style) for (at, _, style), raw in zip(saves, texts, strict=True)}
-        with between(self.folder, acts):
+        with between(self.folder, acts, but=self.folder / "state"):
             self.witness.ask(*asked, stories=lambda: mixed(asked, done))
 
     @rule(
         what=CALLS | st.sampled_from(["lend", "end", "tend", "start", "stop"]),
-        how=bodies,
-        more=bodies,
+        how=likely,
+        more=likely,
         when=WHEN,
         then=st.sampled_from(["", "", "edit", "note", "old", "gone"]),
     )
@@ -93,7 +90,7 @@ class Races(DeskMachine):
         saves = [self.text(then, more)] if then else []
         self.witness.killed(past, saves, cut(asked, saves))
 
-    @rule(how=bodies, more=bodies)
+    @rule(how=likely, more=likely)
     def somebody_saves_into_the_old_file(self, how, more) -> None:
         """An editor that has had the file open since before the edit."""
         raw, before = self.text("edit", more), self.world.file

@@ -10,7 +10,18 @@ from typing import Protocol
 from schemas.edit import ANONYMOUS, FILE, Edit, JsonPatch, MergePatch, WholeData, WholeText
 from tests.kit.edited_text import fault_of, moved
 from tests.kit.expected import Impossible, Lent, World, sha256_of
-from tests.kit.plain_values import Data, Path, differ, means, merge, operate, touch, valid
+from tests.kit.plain_values import (
+    Data,
+    Path,
+    differ,
+    flat,
+    means,
+    merge,
+    operate,
+    sets,
+    touch,
+    valid,
+)
 
 __all__ = [
     "DONE",
@@ -21,8 +32,10 @@ __all__ = [
     "edited",
     "ended",
     "extended",
+    "lease_conflicts",
     "lent",
     "rolled_back",
+    "sha256_of",
 ]
 
 
@@ -157,17 +170,19 @@ def _refusals(world: World, edit: Edit, data: Data | None) -> set[str]:
     if data is None or not valid(data):
         return {"validation_failed"}
     assert world.data is not None
-    looked = any(tag != "*" for tag in edit.if_match)
-    for path in differ(world.data, data) if not edit.force else ():
-        owner = world.owners.get(path)
-        if protects(world, path):
-            codes.add("field_conflict")
-        other = owner and not owner.gone and owner.by not in (edit.manager, ANONYMOUS)
-        if other and not looked:
-            codes.add("field_conflict")
+    if not edit.force and any(_others(world, edit, path) for path in differ(world.data, data)):
+        codes.add("field_conflict")
     if moved(world.data, data) and not edit.force and protects(world, ("models",)):
         codes.add("field_conflict")
     return codes
+
+
+def _others(world: World, edit: Edit, path: Path) -> bool:
+    """May this edit not change what is here."""
+    owner = world.owners.get(path)
+    other = owner and not owner.gone and owner.by not in (edit.manager, ANONYMOUS)
+    looked = any(tag != "*" for tag in edit.if_match)
+    return protects(world, path) or bool(other and not looked)
 
 
 def protects(world: World, path: Path) -> bool:
@@ -194,6 +209,17 @@ def lent(world: World, manager: str, patch: Data, seconds: float) -> tuple[World
     if over.fitting() != over:
         return world, Told(frozenset({"validation_failed"}))
     return over, DONE
+
+
+def lease_conflicts(world: World, edit: Edit, patch: Data) -> bool:
+    """Would this lease lie over something that belongs to another. Also a value that is there
+    already counts: a lease keeps it that way.
+    """
+    assert world.data is not None
+    known = flat(world.data)
+    wanted = set(sets(patch))
+    paths = {each for each in known if any(each[: len(path)] == path for path in wanted)} | wanted
+    return not edit.force and any(_others(world, edit, path) for path in paths)
 
 
 def extended(world: World, number: int, seconds: float) -> tuple[World, Told]:

@@ -27,7 +27,7 @@ from tests.kit.saves import save
 from tests.kit.wishes import FIRST, body, written
 from tests.kit.witness import Asked, Turn, Witness
 
-__all__ = ["DeskMachine", "settings"]
+__all__ = ["SHM", "DeskMachine", "settings"]
 
 TIMES = int(os.environ.get("LMXD_EXAMPLES", "1"))
 SHM = "/dev/shm"
@@ -51,7 +51,7 @@ class DeskMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.root = Path(tempfile.mkdtemp(dir=SHM if os.path.isdir(SHM) else None))
+        self.root = Path(tempfile.mkdtemp(dir=SHM))
         self.folder = self.root / "world"
         self.folder.mkdir()
         self.witness = Witness(self.folder, written(FIRST, {}, 5))

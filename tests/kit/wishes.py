@@ -11,11 +11,22 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData, WholeText
+from schemas.edit import EditBody, JsonPatch, MergePatch, WholeData, WholeText
 from tests.kit.handwritten import Handwritten
 from tests.kit.plain_values import Data, flat, merge
 
-__all__ = ["FIRST", "MANAGERS", "SEEDS", "bodies", "body", "leases", "patches", "written"]
+__all__ = [
+    "FIRST",
+    "MANAGERS",
+    "SEEDS",
+    "bodies",
+    "body",
+    "leases",
+    "likely",
+    "patches",
+    "quiet",
+    "written",
+]
 
 KEYS = "abcd"
 TINY = "builtin:tiny-chat"
@@ -96,12 +107,22 @@ def _over(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 
 patches = st.lists(piece(), min_size=1, max_size=3).map(_joined)
+quiet = patches.filter(lambda patch: "suspend" not in patch)
+"""Patches that leave a suspended document suspended."""
 leases = st.one_of(
     patches,
     st.sampled_from([{"models": {"a": {"state": "downloaded"}}}, {"suspend": True}, {}]),
     st.sampled_from(KEYS).map(lambda key: {"models": {key: {"state": "on-demand"}}}),
 )
+good = st.one_of(
+    st.integers(1, 9).map(lambda queue: {"limits": {"queue": queue}}),
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["absent", "loaded", "on-demand"])).map(
+        lambda pair: {"models": {pair[0]: {"state": pair[1]}}}
+    ),
+)
+"""Patches that fit nearly any document."""
 bodies = st.tuples(st.sampled_from("mmmjjwt"), patches, SEEDS)
+likely = st.tuples(st.sampled_from("mmmwt"), st.one_of(good, good, patches), SEEDS)
 
 
 def body(how: tuple[str, Data, int], data: Data) -> EditBody:
@@ -149,8 +170,3 @@ def _operations(patch: Data, data: Data, seed: int) -> list[dict[str, Any]]:
     if seed % 7 == 1:
         operations.append({"op": "move", "from": "/aliases/auto", "path": "/aliases/other"})
     return operations
-
-
-def edit(how: tuple[str, Data, int], data: Data, manager: str, **terms: Any) -> Edit:
-    """The whole of what is asked."""
-    return Edit(body(how, data), manager, **terms)
