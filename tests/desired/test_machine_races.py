@@ -26,13 +26,13 @@ from tests.kit.witness import Asked, Story
 
 pytestmark = pytest.mark.timeout(600)  # a failing example is made small, which takes its time
 
+Raw = bytes | None
 STYLE = st.sampled_from(STYLES)
 WHEN = st.integers(0, 36)
 """An edit that becomes a generation takes so many steps, eight of them at the document."""
 CALLS = st.sampled_from(["edit", "edit", "edit", "two", "two", "look", "back", "confirm", "create"])
-SAVES = st.tuples(
-    st.integers(0, 10), st.sampled_from(["edit", "edit", "note", "old", "broken", "gone"]), STYLE
-)
+TEXTS = st.sampled_from(["edit", "edit", "note", "old", "broken", "gone"])
+SAVES = st.tuples(st.integers(0, 10), TEXTS, STYLE)
 
 
 class Races(DeskMachine):
@@ -59,16 +59,11 @@ class Races(DeskMachine):
         asked = self.calls(what, how, more)
         saves = sorted(saves)
         texts = [self.text(kind, more) for _, kind, _ in saves]
-        done: list[bytes | None] = []
-
-        def saving(raw: bytes | None, style: str) -> Any:
-            def act() -> None:
-                save(self.witness.path, raw, style)
-                done.append(raw)
-
-            return act
-
-        acts = {at: saving(raw, style) for (at, _, style), raw in zip(saves, texts, strict=True)}
+        done: list[Raw] = []
+        acts = {
+            at: self.saving(raw, style, done)
+            for (at, _, style), raw in zip(saves, texts, strict=True)
+        }
         with between(self.folder, acts, but=self.folder / "state"):
             self.witness.ask(*asked, stories=lambda: mixed(asked, done))
 
@@ -80,15 +75,31 @@ class Races(DeskMachine):
         then=st.sampled_from(["", "", "edit", "note", "old", "gone"]),
     )
     def the_daemon_is_killed_in_the_middle(self, what, how, more, when, then) -> None:
-        asked = self.calls(what, how, more)
-        past = self.root / "past"
-        with between(self.folder, {when: lambda: self.witness.office.keep_past(past)}):
+        self.kill(self.calls(what, how, more), when, {}, [self.text(then, more)] if then else [])
+
+    @rule(how=likely, more=likely, when=WHEN, gap=st.integers(1, 4), kind=TEXTS)
+    def the_daemon_is_killed_just_after_a_save(self, how, more, when, gap, kind) -> None:
+        """It may stand only beside the file by then."""
+        raw = self.text(kind, more)
+        self.kill(self.calls("edit", how, more), when + gap, {when: raw}, [])
+
+    def kill(
+        self,
+        asked: list[Asked],
+        when: int,
+        early: dict[int, Raw],
+        late: list[Raw],
+    ) -> None:
+        """The disk as it is before step `when` is what the next daemon finds, after other saves."""
+        past, done = self.root / "past", list[Raw]()
+        saves = {at: self.saving(raw, "atomic", done) for at, raw in early.items()}
+        kept = {when: lambda: self.witness.office.keep_past(past)}
+        with between(self.folder, saves | kept):
             answers = self.witness.made(*asked)
-        if not past.exists():
-            self.witness.follow([list(enumerate(each.turn for each in asked))], answers)
-            return
-        saves = [self.text(then, more)] if then else []
-        self.witness.killed(past, saves, cut(asked, saves))
+        if past.exists():
+            self.witness.killed(past, late, cut(asked, done, late))
+        else:
+            self.witness.follow(mixed(asked, done), answers)
 
     @rule(how=likely, more=likely)
     def somebody_saves_into_the_old_file(self, how, more) -> None:
@@ -110,6 +121,15 @@ class Races(DeskMachine):
 
     # --- what happens at once -----------------------------------------------------------------
 
+    def saving(self, raw: Raw, style: str, done: list[Raw]) -> Any:
+        """A save that notes that it was made."""
+
+        def act() -> None:
+            save(self.witness.path, raw, style)
+            done.append(raw)
+
+        return act
+
     def calls(self, what: str, how: Any, more: Any) -> list[Asked]:
         """One call, or two."""
         first = Edit(WholeText(written(FIRST, how[1], how[2])), "day-bot")
@@ -130,7 +150,7 @@ class Races(DeskMachine):
         }
         return known[what]()
 
-    def text(self, kind: str, how: Any) -> bytes | None:
+    def text(self, kind: str, how: Any) -> Raw:
         """What is saved in the middle."""
         file = self.world.file or b"# none\n"
         match kind:
@@ -146,7 +166,7 @@ class Races(DeskMachine):
                 return None
 
 
-def mixed(asked: Sequence[Asked], saves: Sequence[bytes | None]) -> list[Story]:
+def mixed(asked: Sequence[Asked], saves: Sequence[Raw]) -> list[Story]:
     """Calls in their order, saves in theirs, between each other in any way; with or without a
     look at the file before and after each save.
     """
@@ -164,19 +184,19 @@ def mixed(asked: Sequence[Asked], saves: Sequence[bytes | None]) -> list[Story]:
     return stories
 
 
-def cut(asked: Sequence[Asked], saves: Sequence[bytes | None]) -> list[Story]:
-    """As many of the calls as there may have been, saves, and a start."""
+def cut(asked: Sequence[Asked], early: Sequence[Raw], late: Sequence[Raw]) -> list[Story]:
+    """As many of the calls as there may have been, among the early saves; late ones, a start."""
+    end = [*((None, saving(raw)) for raw in late), (None, starting)]
     stories: list[Story] = []
     for count in range(len(asked) + 1):
-        turns = [(None, each.turn) for each in asked[:count]]
         halves = [each.half for each in asked[count : count + 1] if each.half is not None]
-        for half in ([], *([(None, each)] for each in halves)):
-            end = [(None, saving(raw)) for raw in saves]
-            stories.append([*turns, *half, *end, (None, starting)])
+        for story in mixed(asked[:count], early):
+            begun = [(None, turn) for _, turn in story]
+            stories += [[*begun, *half, *end] for half in ([], *([(None, h)] for h in halves))]
     return stories
 
 
-def saving(raw: bytes | None) -> Any:
+def saving(raw: Raw) -> Any:
     return lambda world: (world.saved(raw), None)
 
 

@@ -112,16 +112,18 @@ quiet = patches.filter(lambda patch: "suspend" not in patch)
 leases = st.one_of(
     patches,
     st.sampled_from([{"models": {"a": {"state": "downloaded"}}}, {"suspend": True}, {}]),
-    st.sampled_from(KEYS).map(lambda key: {"models": {key: {"state": "on-demand"}}}),
+    st.sampled_from("abcc").map(lambda key: {"models": {key: {"state": "on-demand"}}}),
+    st.just({"aliases": {"gpt": "c"}}),
 )
 good = st.one_of(
     st.integers(1, 9).map(lambda queue: {"limits": {"queue": queue}}),
     st.tuples(st.sampled_from("abc"), st.sampled_from(["absent", "loaded", "on-demand"])).map(
         lambda pair: {"models": {pair[0]: {"state": pair[1]}}}
     ),
+    st.sampled_from([None, {"source": "hf:org/c"}]).map(lambda model: {"models": {"c": model}}),
 )
 """Patches that fit nearly any document."""
-bodies = st.tuples(st.sampled_from("mmmjjwt"), patches, SEEDS)
+bodies = st.tuples(st.sampled_from("mmmjjwt"), st.one_of(patches, patches, good), SEEDS)
 likely = st.tuples(st.sampled_from("mmmwt"), st.one_of(good, good, patches), SEEDS)
 
 
