@@ -2,8 +2,9 @@
 
 state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
 load times, failures.json what failed and when it may be tried again, drift.json what changed
-outside lmxd, proven.json what models ran when they last answered, events.json up to which number
-events may have been told. A file that cannot be understood is set aside by the state folder and
+outside lmxd, proven.json what models ran when they last answered, tombstones.json which models the
+document had and which were removed from it, events.json up to which number events may have been
+told. A file that cannot be understood is set aside by the state folder and
 its memory starts anew.
 """
 
@@ -22,6 +23,7 @@ from reconciler.budget import Ledger, Measurement
 from reconciler.drift import Drifts
 from reconciler.previous import Proven
 from reconciler.state import ModelKey
+from reconciler.tombstones import Tombstones
 
 T = TypeVar("T")
 
@@ -39,6 +41,7 @@ class Journal:
         self._failures = self._part("failures", "records", dict[str, Record], {})
         self._drifts = self._part("drift", "drifts", Drifts, Drifts())
         self._proven = self._part("proven", "models", dict[ModelKey, Proven], {})
+        self._tombstones = self._part("tombstones", "tombstones", Tombstones, Tombstones())
         self._events = self._part("events", "reserved", int, 0)
 
     def epoch(self) -> tuple[int, str]:
@@ -69,6 +72,10 @@ class Journal:
         """What models ran when they last answered."""
         return self._proven
 
+    def tombstones(self) -> Tombstones:
+        """Which models the document had, and which were removed from it."""
+        return self._tombstones
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
         body = {"stateId": self.state_id, "epoch": epoch, "fingerprint": fingerprint}
@@ -89,6 +96,10 @@ class Journal:
     async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
         """Persist what models ran when they last answered."""
         await self._write("proven", {"models": msgspec.to_builtins(dict(proven))})
+
+    async def save_tombstones(self, tombstones: Tombstones) -> None:
+        """Persist which models the document has, and which were removed from it."""
+        await self._write("tombstones", {"tombstones": msgspec.to_builtins(tombstones)})
 
     async def _write(self, name: str, body: dict[str, Any]) -> None:
         await asyncio.to_thread(self._folder.write, name, body)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, NamedTuple
 
 from reconciler.canary import Canary
 from reconciler.limits import DiskLimits
@@ -193,9 +195,12 @@ class Step:
     repairs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes a model takes when loaded. `basis`: measured, estimate, or unknown (then 0)."""
+class Need(NamedTuple):
+    """Bytes a model takes when loaded. `basis`: measured, estimate, or unknown (then 0).
+
+    A tuple, like all that a plan makes anew for every model: a frozen dataclass takes several
+    times as long to make.
+    """
 
     weights: int = 0
     overhead: int = 0
@@ -208,8 +213,7 @@ class Need:
         return self.weights + self.overhead + self.kv_pool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the plan decided about one model and why, in words.
 
     `admitted` None: not decided yet. `spec` is what should be loaded, once the files are known.
@@ -222,17 +226,38 @@ class Verdict:
     admitted: bool | None
     reason: str
     message: str
-    need: Need = field(default_factory=Need)
+    need: Need = Need()
     spec: InstanceSpec | None = None
     fits_alone: bool = True
     previous: InstanceSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a model whose key was removed at `since`.
+
+    `doing`: draining, unloading, deleting, or files, when only these are left. `ours`: bytes of
+    them that lmxd put there. `until`: when they may be deleted, None for as long as `why` holds,
+    which says what is in the way. `due`: they are to be deleted now.
+    """
+
+    key: ModelKey
+    artifact: ArtifactRef
+    revision: str
+    since: datetime
+    doing: Literal["draining", "unloading", "deleting", "files"]
+    ours: int
+    until: datetime | None
+    why: str
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Ordered actions and a verdict for each model. `budget` None: the device is not known yet.
 
-    `held`: by name, models that answer for it until its own can.
+    `held`: by name, models that answer for it until its own can. `removed`: what is left of models
+    that the document has no more.
     """
 
     steps: tuple[Step, ...] = ()
@@ -244,6 +269,7 @@ class Plan:
     memory_after: int = 0
     memory_peak: int = 0
     spare: bool = False
+    removed: tuple[Remains, ...] = ()
 
     @property
     def empty(self) -> bool:

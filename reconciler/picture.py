@@ -14,6 +14,7 @@ from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
 from reconciler.knowledge import Knowledge, delete_subject, standing
 from reconciler.state import (
+    NO_FILES,
     ConfigView,
     DiskState,
     Effective,
@@ -57,6 +58,12 @@ class Picture:
     overfull: Problem | None = None
     schedules: Mapping[ModelKey, ScheduleStatus] = field(default_factory=dict)
 
+    @property
+    def zone(self) -> str:
+        """The zone in which people think of instants: the document's."""
+        accepted = self.config.accepted
+        return (accepted.document.timezone if accepted is not None else None) or "UTC"
+
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
         return self._instances.get((key, InstancePhase.CURRENT))
@@ -75,7 +82,7 @@ class Picture:
 
     def disk(self, model: EffectiveModel) -> DiskState:
         """The model's files."""
-        return self.observed.disk.get(model.artifact, DiskState())
+        return self.observed.disk.get(model.artifact, NO_FILES)
 
     def failure(self, model: EffectiveModel) -> Record | None:
         """The failure that stands between the model and its next step."""

@@ -79,6 +79,12 @@ def artifacts(
     )
 
 
+def named(accepted: Accepted, host: str) -> dict[ModelKey, ArtifactRef]:
+    """The files of each model of the document on that machine, whatever leases say."""
+    plain = for_host(accepted.document, host)
+    return {ModelKey(k): ArtifactRef(*plain.resolved(k).artifact) for k in plain.models}
+
+
 def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
     """What holds of `effective` while requests demand models."""
     models = tuple(_demanded(model, demands.get(model.key)) for model in effective.models)
@@ -134,7 +140,11 @@ def of_document(
             request_s=document.limits.request,
             body=document.limits.body,
         ),
-        upkeep=Upkeep(drift=document.reconcile.drift),
+        upkeep=Upkeep(
+            drift=document.reconcile.drift,
+            prune_disk=document.reconcile.prune_disk,
+            retention_s=document.reconcile.retention,
+        ),
         suspended=document.suspend,
         unsupported=of_whole(lent),
         windows=windows,

@@ -58,10 +58,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/limits/download_window": Gap(
         "all of it", lambda document: document.limits.download_window is not None
     ),
-    "/reconcile/prune_disk": Gap("true", lambda document: document.reconcile.prune_disk),
-    "/reconcile/retention": Gap(
-        "all of it", lambda document: "retention" in document.reconcile.model_fields_set
-    ),
     "/policy/sources": Gap(
         "all of it", lambda document: "sources" in document.policy.model_fields_set
     ),

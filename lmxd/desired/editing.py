@@ -97,7 +97,8 @@ class Editing:
         at = self._desk.now()
         if not await asyncio.to_thread(_is_free, self._desk.path):
             raise self._there_already()
-        number = await asyncio.to_thread(self._desk.generations.newest) + 1
+        last = accepted.generation if accepted is not None else 0
+        number = await asyncio.to_thread(self._desk.generations.following, last)
         draft = await asyncio.to_thread(created, edit, accepted, number, at)
         if accepted is not None:
             for follower in self._desk.followers:
@@ -182,7 +183,8 @@ class Editing:
         document = self._desk.document()
         find = functools.partial(history.data_of_tag, self._desk.generations, document)
         check_match(edit, base, find, at)
-        return drafted(edit, base, self._desk.generations.newest() + 1, at)
+        number = self._desk.generations.following(base.accepted.generation)
+        return drafted(edit, base, number, at)
 
     async def _write(self, base_sha256: str, draft: Draft, edit: Edit, author: str) -> Draft | None:
         """Steps 3 to 7 of the protocol; None when somebody saved in between."""

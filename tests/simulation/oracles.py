@@ -190,7 +190,8 @@ class Oracles(Rules):
                 case Load(model=key) | Promote(model=key) | Drain(model=key) | Unload(model=key):
                     assert key not in wanted or not wanted[key].suspended, f"{key} is suspended"
                 case Download(models=keys) | Verify(models=keys) | Delete(models=keys):
-                    assert not all(wanted[key].suspended for key in keys), f"{keys} are suspended"
+                    held = all(key in wanted and wanted[key].suspended for key in keys)
+                    assert not held, f"{keys} are suspended"
 
     def _names(self, decision: Decision) -> None:
         """8: a name that was answered goes on being answered while its new models are on their
