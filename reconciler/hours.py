@@ -16,6 +16,7 @@ from reconciler.overlay import Coming, Return, coming
 from reconciler.prewarm import Loads, lead
 from reconciler.state import EffectiveModel, ModelState, Spare
 from reconciler.timetable import HORIZON
+from reconciler.turns import Turns
 from schemas.desired import DesiredState
 
 RESTING = (ModelState.ABSENT, ModelState.DOWNLOADED)
@@ -82,14 +83,16 @@ def by_the_clock(
     windows: Sequence[str],
     models: Sequence[EffectiveModel],
     loads: Loads,
-    at: datetime,
+    turns: Turns,
     leased: Collection[str] = (),
 ) -> Hours:
-    """The models with what the clock adds. `document` is without its windows; `leased` names
-    models whose state a lease sets: no window has a say in them while it lasts.
+    """The models with what the clock adds at the instant that `turns` follow. `document` is without
+    its windows; `leased` names models whose state a lease sets: no window has a say in them while
+    it lasts.
     """
+    at = turns.at
     away = [m.key for m in models if m.state is not ModelState.LOADED and m.key not in leased]
-    back, closed = coming(document, windows, away, at), closes(document, away, at)
+    back, closed = coming(document, windows, away, turns), closes(document, away, at)
     result, changes = [], set[datetime]()
     for model in models:
         if model.key in back or model.key in closed:
@@ -108,17 +111,19 @@ def by_the_clock(
 
 def _placed(model: EffectiveModel, facts: _Facts) -> EffectiveModel:
     served, loaded = facts.coming.served, facts.coming.loaded
-    if model.state in RESTING:
-        if served is not None:
-            model = replace(model, served_at=served.at)
-        if served is not None and model.state is ModelState.ABSENT:
-            model = _fetched(model, facts, served)
-        if facts.hard:
-            model = replace(model, drain_s=0.0)
+    rests = model.state in RESTING
+    if served is not None and model.state is ModelState.ABSENT:
+        model = _fetched(model, facts, served)
     spare = _spare(model, facts)
-    if spare is Spare.PREWARM and loaded is not None:
-        model = replace(model, context=loaded.context)
-    return replace(model, spare=spare, loaded_at=loaded.at if loaded is not None else None)
+    ahead = loaded if spare is Spare.PREWARM else None
+    return replace(
+        model,
+        served_at=served.at if rests and served is not None else model.served_at,
+        drain_s=0.0 if rests and facts.hard else model.drain_s,
+        context=ahead.context if ahead is not None else model.context,
+        spare=spare,
+        loaded_at=loaded.at if loaded is not None else None,
+    )
 
 
 def _fetched(model: EffectiveModel, facts: _Facts, back: Return) -> EffectiveModel:

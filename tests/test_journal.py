@@ -81,4 +81,10 @@ async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:
 async def test_values_of_another_shape_are_begun_anew(tmp_path: Path) -> None:
     with folder(tmp_path) as state:
         state.write("failures", {"records": {"load:a": "nonsense"}})
-        assert Journal(state).failures() == {}
+        state.write("state", {"stateId": "kept", "epoch": "nonsense", "fingerprint": "f"})
+        journal = Journal(state)
+        assert (journal.failures(), journal.epoch(), journal.state_id) == ({}, (0, ""), "kept")
+        assert [notice.partition(" was moved")[0] for notice in state.notices] == [
+            str(tmp_path / name) for name in ("state.json", "failures.json")
+        ]
+    assert len(list(tmp_path.glob("*.json.bad-*"))) == 2

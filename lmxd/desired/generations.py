@@ -50,6 +50,12 @@ class Generations:
         """The highest number there is, readable or not; 0 for none."""
         return max(self._numbers(), default=0)
 
+    def following(self, number: int) -> int:
+        """The number of a generation made from that one, also when somebody has removed the
+        folder that it was kept in: numbers never go back.
+        """
+        return max(self.newest(), number) + 1
+
     def last_good(self, document: DocumentPath) -> Generation | None:
         """The newest complete generation of this document; raises StartupError on one that a
         newer lmxd wrote.
@@ -72,7 +78,7 @@ class Generations:
         """Keep it under the next number, whatever number it has; raises OSError, then nothing
         was kept.
         """
-        numbered = replace(generation, number=self.newest() + 1)
+        numbered = replace(generation, number=self.following(generation.base))
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._folder / f".{numbered.number:06}.new"
         shutil.rmtree(draft, ignore_errors=True)

@@ -74,6 +74,11 @@ def test_what_has_an_effect_or_asks_for_nothing_is_not_named(fields: dict[str, A
     assert of_model(**fields) == ()
 
 
+def test_what_is_not_set_asks_for_nothing() -> None:
+    plain = document(models={"m": {"source": "builtin:tiny-chat"}}).resolved("m")
+    assert [name for name, gap in MODEL.items() if gap.asks(plain)] == []
+
+
 def test_defaults_count_for_every_model() -> None:
     models = {"m": {"source": "builtin:tiny-chat"}}
     named = unsupported(document(defaults={"predict": True}, models=models))[1]
