@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from reconciler import drift
 from reconciler.actions import (
     Action,
     Delete,
@@ -52,6 +53,17 @@ def data(picture: Picture) -> dict[str, object]:
         "next": _turn(picture.effective.turn),
         "actions": [_action(step, picture) for step in plan.steps],
         "cancel": [cancel.action for cancel in plan.cancels],
+        "drift": [
+            {
+                "model": key,
+                "path": each.path,
+                "expected": each.expected,
+                "found": each.found,
+                "since": _iso(each.since),
+            }
+            for key, drifts in picture.known.drifts.items()
+            for each in drifts
+        ],
         "exceptions": [
             {"model": key, "reason": reason, "message": message}
             for key, reason, message in _exceptions(picture)
@@ -133,11 +145,13 @@ def _lines(picture: Picture) -> Iterator[str]:
         zone = turn.zone if turn is not None else "UTC"
         head = f"plan for {wall(picture.asked_at, zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
+    yield from _drift(picture)
     if plan.steps:
         yield "Actions, in the order they will run:"
     for number, step in enumerate(plan.steps, 1):
         sign, what = _describe(step.action, picture)
-        state = "  (running)" if step.action.key in picture.running else ""
+        state = "  (repairs drift)" if step.repairs else ""
+        state += "  (running)" if step.action.key in picture.running else ""
         yield f"  {number:>2}  {sign:<3} {what}{state}"
     exceptions = list(_exceptions(picture))
     if exceptions:
@@ -154,6 +168,15 @@ def _lines(picture: Picture) -> Iterator[str]:
     if turn is not None:
         yield _by_the_clock(turn)
     yield _summary(picture)
+
+
+def _drift(picture: Picture) -> Iterator[str]:
+    """What was changed past lmxd, apart from what the document changes."""
+    found = [(key, each) for key, drifts in picture.known.drifts.items() for each in drifts]
+    if found:
+        yield "Changed outside lmxd since the last apply:"
+    for key, each in found:
+        yield f"   !  {key}: {drift.words(each, picture.effective.upkeep.drift)}"
 
 
 def _summary(picture: Picture) -> str:
@@ -214,6 +237,7 @@ def _action(step: Step, picture: Picture) -> dict[str, object]:
         "sign": sign,
         "what": what,
         "after": list(step.after),
+        "repairs": step.repairs,
         "running": step.action.key in picture.running,
         "memory_after": step.memory_after,
     }

@@ -42,7 +42,11 @@ def document(rng: random.Random, zone: str | None) -> Data:
         "models": {key: entry(rng) for key in keys},
         "aliases": {name: targets(rng, keys) for name in NAMES if rng.random() < 0.6},
         "limits": limits(rng),
-        "reconcile": {"drift": rng.choice(DRIFT)},
+        "reconcile": {
+            "drift": rng.choice(DRIFT),
+            "prune_disk": rng.random() < 0.3,
+            "retention": rng.choice(("1m", "1h")),
+        },
         "suspend": rng.random() < 0.03,
     }
     if zone is not None:
@@ -171,7 +175,8 @@ def quiet(data: Data) -> Data:
         key: {f: v for f, v in each.items() if f not in ("suspend", "engine")}
         for key, each in data["models"].items()
     }
-    return {**data, "models": models, "suspend": False, "reconcile": {"drift": "enforce"}}
+    reconcile = {**data["reconcile"], "drift": "enforce"}
+    return {**data, "models": models, "suspend": False, "reconcile": reconcile}
 
 
 def lease(rng: random.Random, data: Data) -> Data:

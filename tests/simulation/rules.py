@@ -23,6 +23,7 @@ from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, Daemo
 from tests.reconciler.pool import Resident
 from tests.reconciler.world import World
 from tests.simulation.attempts import Attempts
+from tests.simulation.removals import Removals
 
 
 class Rules:
@@ -34,6 +35,7 @@ class Rules:
         self._published = 0
         self._before: DaemonStatus | None = None
         self._attempts = Attempts()
+        self._removals = Removals()
         self.retry: frozenset[ModelKey] = frozenset()
         self._uids: set[str] = set()
         self._total: int | None = None
@@ -56,6 +58,7 @@ class Rules:
         self._places(world, decision)
         self._routes(world, decision)
         self._attempts.check(world, decision, outcomes, self.retry)
+        self._removals.check(decision)
         self._left(decision)
         for action in decision.start:
             if isinstance(action, Load):
