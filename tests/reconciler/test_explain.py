@@ -91,12 +91,13 @@ def test_json_says_the_same_and_is_json() -> None:
             "sign": "↓",
             "what": "a  download hf:org/a",
             "after": [],
+            "repairs": False,
             "running": True,
             "memory_after": 0,
         }
     ]
     assert data["memory"] == {"budget": 16 << 30, "now": 0, "after": 0, "peak": 0}
-    assert data["exceptions"] == []
+    assert data["exceptions"] == data["drift"] == []
     assert data["generation"] == data["epoch"] == 1
 
 

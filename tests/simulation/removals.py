@@ -32,7 +32,7 @@ class Removals:
             if not gone:
                 continue
             assert upkeep.prune_disk, f"{action.key} without prune_disk"
-            for key in gone:
+            for key in filter(self._since.__contains__, gone):  # others left before it began
                 passed = (at - self._since[key]).total_seconds()
                 assert passed >= upkeep.retention_s, f"{action.key} after {passed} s"
             for model in picture.effective.models:
