@@ -36,7 +36,8 @@ def steps(
     """What is to be done about files. Steps that run already are among them."""
     stays = kept(cases, known)
     for artifact, users in _by_artifact(cases).items():
-        under_way = [running[k] for verb in VERBS if (k := f"{verb}:{artifact}") in running]
+        keys = (f"{verb}:{artifact}" for verb in VERBS) if running else ()
+        under_way = [running[key] for key in keys if key in running]
         yield from map(Step, under_way)
         wanting = [case for case in users if case.model.state is not ModelState.ABSENT]
         if wanting:
@@ -126,9 +127,9 @@ def _fetch(
     known: Knowledge,
 ) -> Action | None:
     disk, keys = users[0].disk, tuple(case.model.key for case in users)
-    record = known.failures.get(download_subject(artifact))
     if disk.phase is DiskPhase.VERIFIED:
         return None
+    record = known.failures.get(download_subject(artifact))
     if record is not None:
         key = download_key(artifact, limits, known.credentials)
         if blocks(record, key, observed.at):

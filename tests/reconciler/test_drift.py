@@ -70,7 +70,7 @@ def test_the_load_that_puts_it_right_is_told_apart_from_the_rest_of_the_plan() -
     assert [repairs for key, repairs in marked.items() if key.startswith("load:a")] == [True]
     assert [repairs for key, repairs in marked.items() if key.startswith("load:b")] == [False]
     told = text(picture).splitlines()
-    assert "Changed outside lmxd since the last apply:" in told
+    assert "Changed past lmxd:" in told
     assert any(line.startswith("   !  a: memory.loaded was loaded") for line in told)
     assert sum("(repairs drift)" in line for line in told) == 1
 

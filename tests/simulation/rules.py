@@ -58,8 +58,8 @@ class Rules:
         self._places(world, decision)
         self._routes(world, decision)
         self._attempts.check(world, decision, outcomes, self.retry)
-        self._removals.check(decision)
         self._left(decision)
+        self._removals.look(decision)
         for action in decision.start:
             if isinstance(action, Load):
                 self._loads_verified(decision, action)
@@ -183,6 +183,7 @@ class Rules:
 
     def _deletes_ours(self, decision: Decision, action: Delete) -> None:
         """3: only files that lmxd brought, that nobody wants and nobody uses."""
+        self._removals.check(decision, action)
         seen = decision.picture.observed
         disk = seen.disk[action.artifact]
         assert disk.ours > 0
