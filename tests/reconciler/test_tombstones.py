@@ -322,6 +322,7 @@ def test_a_deletion_that_fails_is_tried_again_later_and_says_why() -> None:
     decision = here.step()
     assert decision.start == ()
     assert decision.picture.plan.removed[0].why == "input/output error"
+    assert here.step().start == ()
     here.settle()
     assert deletions(here) == ["delete:hf:org/two"] * 2
     assert ArtifactRef("hf:org/two") not in here.disk
