@@ -150,7 +150,7 @@ class Core:
             if model.key in seen.retry:
                 memory.pardon(model)
         self._thrash = self._thrash.at(seen.observed.at).pardoned(seen.retry)
-        observed = replace(seen.observed, instances=self._instances(seen.observed))
+        observed = self._with_loads(seen.observed)
         moves = (a for a in self._running.values() if isinstance(a, Download | Verify | Delete))
         memory.unbury(observed, {action.artifact for action in moves})
         decided = self._plan(effective, observed, seen.credentials, total)
@@ -305,10 +305,10 @@ class Core:
             return plan(effective, observed, self._known(credentials), self._running)
         return decided
 
-    def _instances(self, observed: Observed) -> tuple[InstanceView, ...]:
+    def _with_loads(self, observed: Observed) -> Observed:
         """What the pool shows, and loads that started but are not shown yet."""
         shown = {instance.uid for instance in observed.instances}
-        missing = (
+        missing = tuple(
             InstanceView(
                 uid=action.uid,
                 key=action.model,
@@ -323,11 +323,15 @@ class Core:
             for action in self._running.values()
             if isinstance(action, Load) and action.uid not in shown
         )
-        return (*observed.instances, *missing)
+        if not missing:
+            return observed
+        return replace(observed, instances=(*observed.instances, *missing))
 
     def _subjects(self, effective: Effective, observed: Observed) -> set[str]:
-        """Subjects of failures that can still matter."""
+        """Subjects of failures that can still matter; none while nothing has failed."""
         subjects: set[str] = set()
+        if not self._memory.kept.failures:
+            return subjects
         for model in effective.models:
             subjects.update(subjects_of(model))
         for stone in self._memory.kept.tombstones.removed:
