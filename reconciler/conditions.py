@@ -6,7 +6,7 @@ for as long as its status stays the same, whatever its reason says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -35,19 +35,21 @@ Finding = tuple[str, Truth, str, str]
 
 def stamp(
     findings: Iterable[Finding],
-    previous: Mapping[str, Condition],
+    previous: Sequence[Condition],
     generation: int,
     epoch: int,
     now: str,
 ) -> tuple[Condition, ...]:
-    """Conditions of findings; transition times move only where the status moved. One of which all
-    is as before is the same object: most of them, in most passes.
+    """Conditions of findings; transition times move only where the status moved. `previous` are
+    those of the pass before, in the same order. One of which all is as before is the same object:
+    most of them, in most passes.
     """
     result = []
+    earlier = iter(previous)
     for kind, status, reason, message in findings:
-        before = previous.get(kind)
+        before = next(earlier, None)
         since = now
-        if before is not None and before.status == status:
+        if before is not None and before.status == status and before.type == kind:
             since = before.last_transition_time
             told = before.reason == reason and before.message == message
             seen = before.observed_generation == generation and before.observed_epoch == epoch
@@ -132,9 +134,9 @@ def _downloaded(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, st
     if disk.phase is DiskPhase.VERIFIED:
         return "True", "Verified", f"revision {disk.revision}" if disk.revision else "complete"
     record = picture.known.failures.get(download_subject(model.artifact))
-    if f"verify:{model.artifact}" in picture.running:
+    if picture.moves("verify", model):
         return "False", "Verifying", "checking the files against their digests"
-    if f"download:{model.artifact}" in picture.running:
+    if picture.moves("download", model):
         return "False", "Partial", "downloading"
     if record is not None:
         return "False", record.reason, record.message
@@ -161,6 +163,8 @@ def _loaded(
     ahead = picture.ready(model.key)
     if ahead is not None and model.spare is not None:
         return "True", "Prewarmed", f"instance {ahead.uid} is loaded ahead of its window"
+    if ahead is not None:
+        return "True", "Resident", f"instance {ahead.uid}, which does not answer yet"
     if picture.loading(model.key) is not None:
         return "False", "Loading", "the worker is loading it"
     if failure is not None and picture.disk(model).phase is DiskPhase.VERIFIED:
@@ -227,7 +231,7 @@ def _degraded(
     model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
 ) -> tuple[Truth, str, str]:
     spec, current = verdict.spec, picture.current(model.key)
-    if current is None:
+    if current is None or closed(model, picture.plan):
         return "False", "NotServing", "nothing of it is served"
     if not verdict.wanted:
         return "False", "Leaving", "it answers until it is replaced or drained"

@@ -40,6 +40,15 @@ def spec_again(proven: Proven, disk: Mapping[ArtifactRef, DiskState]) -> Instanc
     return None
 
 
+def to_check(proven: Proven, disk: Mapping[ArtifactRef, DiskState]) -> ArtifactRef | None:
+    """Its files, when they are there and only have to be checked again."""
+    for artifact in proven.artifacts:
+        found = disk.get(artifact, DiskState())
+        if found.phase is DiskPhase.COMPLETE and found.revision == proven.spec.revision:
+            return artifact
+    return None
+
+
 def need_again(proven: Proven, ledger: Ledger) -> Need:
     """What it takes."""
     pool = proven.spec.kv_bytes

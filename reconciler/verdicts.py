@@ -19,10 +19,11 @@ from reconciler.backoff import Record, blocks
 from reconciler.budget import Ledger
 from reconciler.drift import Drift
 from reconciler.knowledge import Knowledge, load_key, previous_subject, spec_of, standing
-from reconciler.previous import need_again, spec_again
+from reconciler.previous import need_again, spec_again, to_check
 from reconciler.ranking import behind, rank
 from reconciler.state import (
     NO_FILES,
+    ArtifactRef,
     DiskState,
     Effective,
     EffectiveModel,
@@ -45,7 +46,8 @@ class Case(NamedTuple):
     run: what to load. may_load: no failure forbids a try. reserve: bytes a load takes, by the
     freshest measurement.
     lasting: only a change can help it, so what still serves of it stays while there is room; so
-    does what is left of a model whose window is about to open again, or closed lazily.
+    does what is left of a model whose window is about to open again, or closed lazily. check:
+    files of what it ran before, to be checked before it can be loaded again.
     """
 
     model: EffectiveModel
@@ -58,6 +60,7 @@ class Case(NamedTuple):
     lasting: bool
     left: tuple[Drift, ...]
     rank: tuple[float, ...]
+    check: ArtifactRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +295,15 @@ def _case(
         lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
         left=facts.left,
         rank=facts.rank,
+        check=_to_check(facts, observed, known) if facts.hopeless else None,
     )
+
+
+def _to_check(facts: _Facts, observed: Observed, known: Knowledge) -> ArtifactRef | None:
+    proven = known.proven.get(facts.model.key)
+    if proven is None or facts.previous is not None or not facts.model.served:
+        return None
+    return to_check(proven, observed.disk)
 
 
 def _again(facts: _Facts, previous: _Previous, admission: Admission) -> Case:

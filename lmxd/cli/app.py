@@ -7,6 +7,7 @@ carries neither tables nor an HTTP client.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -23,6 +24,8 @@ from lmxd.cli import (
     history,
     init,
     leases,
+    listing,
+    ordering,
     patch,
     plan,
     run,
@@ -84,9 +87,16 @@ for verb in (
     leases.leases,
     schema.schema,
     run.run,
+    ordering.load,
+    ordering.unload,
+    ordering.pull,
+    ordering.cp,
+    ordering.rm,
+    listing.ps,
 ):
     app.command()(verb)
 app.command("set")(setting.set_)
+app.command("list")(listing.list_)
 
 
 def _version(wanted: bool) -> None:
@@ -109,6 +119,9 @@ def _whole_program(
 
 def main() -> None:
     """The entry point of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for terminals that lack our arrows
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -214,7 +214,7 @@ def test_the_daemon_is_as_well_as_its_worst_model(name: str, word: str, converge
 
 def test_a_transition_time_moves_with_the_status_and_not_with_the_reason() -> None:
     since = "2026-11-20T12:00:00.000Z"
-    before = {"Ready": Condition("Ready", "False", "Downloading", "m", 1, 1, since)}
+    before = [Condition("Ready", "False", "Downloading", "m", 1, 1, since)]
     later = "2026-11-20T13:00:00.000Z"
     (same,) = conditions.stamp([("Ready", "False", "Loading", "n")], before, 2, 3, later)
     assert (same.reason, same.last_transition_time) == ("Loading", since)
@@ -274,7 +274,8 @@ def test_a_failure_is_told_with_its_count_and_next_try_and_is_absent_otherwise()
 def test_json_is_camel_case_and_leaves_out_what_is_not_there() -> None:
     status = msgspec.json.decode(msgspec.json.encode(situation("ready").status))
     assert {"version", "stateId", "document", "generation", "epoch", "summary", "conditions",
-        "machine", "models", "windows", "next", "leases", "tzdata", "removed"} == set(status)  # fmt: skip
+        "machine", "models", "windows", "next", "leases", "tzdata",
+        "removed"} == set(status)  # fmt: skip
     (model,) = status["models"]
     assert set(model) == {"key", "summary", "generation", "observedGeneration", "observedEpoch",
         "target", "conditions", "disk", "memory", "serving", "drift",

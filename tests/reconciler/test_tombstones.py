@@ -116,9 +116,11 @@ def test_a_stone_stays_while_something_of_it_is_left() -> None:
     assert remaining(before, seen(0, instance(a)), ()) is before
     assert remaining(before, seen(0), {files}) is before
     assert stones(remaining(before, seen(0), ())) == []
-    shared = Tombstones("/d", keys(b="a"), before.removed)
+    shared = following(before, "/d", keys(b="a"), 3, AT)
     assert remaining(shared, seen(1, instance(a)), ()) is shared
-    assert stones(remaining(shared, seen(1), ())) == []
+    assert stones(remaining(shared, seen(1), {files})) == []
+    again = following(shared, "/d", keys(b="b"), 4, AT)
+    assert again.removed == shared.removed, "what is of two models is nobody's any more"
 
 
 def test_the_files_are_those_that_the_machine_of_that_name_had() -> None:
@@ -267,6 +269,22 @@ def test_files_that_another_revision_of_the_document_is_stay() -> None:
     assert decision.wake_at == here.at + WEEK, "the last model that had them counts"
 
 
+def test_files_that_two_models_had_belong_to_the_one_that_stays() -> None:
+    reconcile = {**PRUNE, "retention": "0s"}
+    here = world(one=1, two=1)
+    edit(here, reconcile, a=entry("one"), old=entry("one"))
+    here.settle()
+    edit(here, reconcile, a=entry("one"))
+    here.step()
+    edit(here, reconcile, a=entry("two"))
+    (draining,) = here.step().picture.plan.removed
+    assert (draining.doing, draining.until) == ("draining", None)
+    assert "another model" in draining.why
+    here.settle()
+    assert deletions(here) == []
+    assert left(here.step()) == {}
+
+
 def test_switching_it_off_or_suspending_stops_it_and_back_goes_on() -> None:
     here = shop(PRUNE)
     run_until(here, "unload:")
@@ -304,6 +322,7 @@ def test_a_deletion_that_fails_is_tried_again_later_and_says_why() -> None:
     decision = here.step()
     assert decision.start == ()
     assert decision.picture.plan.removed[0].why == "input/output error"
+    assert here.step().start == ()
     here.settle()
     assert deletions(here) == ["delete:hf:org/two"] * 2
     assert ArtifactRef("hf:org/two") not in here.disk
