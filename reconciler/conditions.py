@@ -6,7 +6,7 @@ for as long as its status stays the same, whatever its reason says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -38,19 +38,21 @@ Finding = tuple[str, Truth, str, str]
 
 def stamp(
     findings: Iterable[Finding],
-    previous: Mapping[str, Condition],
+    previous: Sequence[Condition],
     generation: int,
     epoch: int,
     now: str,
 ) -> tuple[Condition, ...]:
-    """Conditions of findings; transition times move only where the status moved. One of which all
-    is as before is the same object: most of them, in most passes.
+    """Conditions of findings; transition times move only where the status moved. `previous` are
+    those of the pass before, in the same order. One of which all is as before is the same object:
+    most of them, in most passes.
     """
     result = []
+    earlier = iter(previous)
     for kind, status, reason, message in findings:
-        before = previous.get(kind)
+        before = next(earlier, None)
         since = now
-        if before is not None and before.status == status:
+        if before is not None and before.status == status and before.type == kind:
             since = before.last_transition_time
             told = before.reason == reason and before.message == message
             seen = before.observed_generation == generation and before.observed_epoch == epoch
@@ -135,9 +137,9 @@ def _downloaded(model: EffectiveModel, picture: Picture) -> tuple[Truth, str, st
     if disk.phase is DiskPhase.VERIFIED:
         return "True", "Verified", f"revision {disk.revision}" if disk.revision else "complete"
     record = picture.known.failures.get(download_subject(model.artifact))
-    if f"verify:{model.artifact}" in picture.running:
+    if picture.moves("verify", model):
         return "False", "Verifying", "checking the files against their digests"
-    if f"download:{model.artifact}" in picture.running:
+    if picture.moves("download", model):
         return "False", "Partial", "downloading"
     if record is not None:
         return "False", record.reason, record.message

@@ -84,6 +84,10 @@ class Picture:
         """The model's files."""
         return self.observed.disk.get(model.artifact, NO_FILES)
 
+    def moves(self, verb: str, model: EffectiveModel) -> bool:
+        """Whether the model's files are being moved: by a running download, verify or delete."""
+        return bool(self.running) and f"{verb}:{model.artifact}" in self.running
+
     def failure(self, model: EffectiveModel) -> Record | None:
         """The failure that stands between the model and its next step."""
         if not self.known.failures:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec import UNSET
@@ -25,7 +24,6 @@ from reconciler.state import (
 )
 from reconciler.timetable import Turn
 from schemas.status import (
-    Condition,
     DaemonStatus,
     DiskStatus,
     DriftStatus,
@@ -60,7 +58,7 @@ def report(picture: Picture, previous: DaemonStatus | None, about: About) -> Dae
     models = tuple(
         _model(model, picture, earlier.get(model.key), now) for model in picture.effective.models
     )
-    before = _by_type(previous.conditions if previous else ())
+    before = previous.conditions if previous else ()
     accepted = picture.config.accepted
     return DaemonStatus(
         version=about.version,
@@ -70,7 +68,7 @@ def report(picture: Picture, previous: DaemonStatus | None, about: About) -> Dae
         epoch=picture.epoch,
         summary=_whole(picture, models),
         conditions=conditions.stamp(
-            of_daemon(picture, before),
+            of_daemon(picture, {each.type: each for each in before}),
             before,
             picture.effective.generation,
             picture.epoch,
@@ -105,17 +103,13 @@ def _turn(turn: Turn | None) -> TurnStatus | None:
     return TurnStatus(at, conditions.wall(turn.at, turn.zone), turn.opens, turn.closes)
 
 
-def _by_type(items: tuple[Condition, ...]) -> Mapping[str, Condition]:
-    return {item.type: item for item in items}
-
-
 def _model(
     model: EffectiveModel, picture: Picture, before: ModelStatus | None, now: str
 ) -> ModelStatus:
     failure = picture.failure(model)
     stamped = conditions.stamp(
         conditions.of_model(model, picture, failure),
-        _by_type(before.conditions if before else ()),
+        before.conditions if before else (),
         picture.effective.generation,
         picture.epoch,
         now,
@@ -151,8 +145,8 @@ def _summary(model: EffectiveModel, picture: Picture, failure: Record | None) ->
         ("current" in phases, "Ready"),
         (bool(phases & {"draining", "drained", "stopping"}), "Draining"),
         (bool(phases & {"loading", "ready"}), "Loading"),
-        (f"download:{model.artifact}" in picture.running, "Downloading"),
-        (f"verify:{model.artifact}" in picture.running, "Verifying"),
+        (picture.moves("download", model), "Downloading"),
+        (picture.moves("verify", model), "Verifying"),
         (verdict.reason == "Suspended", "Suspended"),
         (verdict.reason in ("NeverFits", "UnsupportedField"), "Stalled"),
         (failure is not None and failure.retry_at is None, "Stalled"),

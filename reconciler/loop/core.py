@@ -30,6 +30,7 @@ from reconciler.loop.pins import Pins
 from reconciler.loop.start import starting
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
+from reconciler.pressure import is_scarce, of_use, without_lazy
 from reconciler.prewarm import NOTHING_KNOWN, loads
 from reconciler.report import About, report
 from reconciler.resolve import (
@@ -130,6 +131,7 @@ class Core:
         self._about = About(version, state_id, tzdata)
         self._beside: frozenset[ArtifactRef] = frozenset()
         self._thrash = Thrash()
+        self._scarce = False
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -150,7 +152,7 @@ class Core:
             if model.key in seen.retry:
                 memory.pardon(model)
         self._thrash = self._thrash.at(seen.observed.at).pardoned(seen.retry)
-        observed = replace(seen.observed, instances=self._instances(seen.observed))
+        observed = self._with_loads(seen.observed)
         moves = (a for a in self._running.values() if isinstance(a, Download | Verify | Delete))
         memory.unbury(observed, {action.artifact for action in moves})
         decided = self._plan(effective, observed, seen.credentials, total)
@@ -246,11 +248,19 @@ class Core:
             if accepted is not None:
                 held = of_document(accepted, at, self._host, self._loads, config.leases)
             self._document = (accepted, config.leases, held)
-        effective = under_demand(self._document[2], observed.demands)
+        effective = self._demanded(self._document[2], observed)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
         return effective
+
+    def _demanded(self, held: Effective, observed: Observed) -> Effective:
+        """What holds under demand, and while memory is short."""
+        self._scarce = is_scarce(self._scarce, observed.host)
+        if not self._scarce:
+            return under_demand(held, observed.demands)
+        effective = under_demand(held, of_use(held, observed.demands))
+        return without_lazy(effective, observed)
 
     def _file(
         self, seen: Seen, effective: Effective, total: int | None
@@ -305,10 +315,10 @@ class Core:
             return plan(effective, observed, self._known(credentials), self._running)
         return decided
 
-    def _instances(self, observed: Observed) -> tuple[InstanceView, ...]:
+    def _with_loads(self, observed: Observed) -> Observed:
         """What the pool shows, and loads that started but are not shown yet."""
         shown = {instance.uid for instance in observed.instances}
-        missing = (
+        missing = tuple(
             InstanceView(
                 uid=action.uid,
                 key=action.model,
@@ -323,11 +333,15 @@ class Core:
             for action in self._running.values()
             if isinstance(action, Load) and action.uid not in shown
         )
-        return (*observed.instances, *missing)
+        if not missing:
+            return observed
+        return replace(observed, instances=(*observed.instances, *missing))
 
     def _subjects(self, effective: Effective, observed: Observed) -> set[str]:
-        """Subjects of failures that can still matter."""
+        """Subjects of failures that can still matter; none while nothing has failed."""
         subjects: set[str] = set()
+        if not self._memory.kept.failures:
+            return subjects
         for model in effective.models:
             subjects.update(subjects_of(model))
         for stone in self._memory.kept.tombstones.removed:

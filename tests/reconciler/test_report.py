@@ -214,7 +214,7 @@ def test_the_daemon_is_as_well_as_its_worst_model(name: str, word: str, converge
 
 def test_a_transition_time_moves_with_the_status_and_not_with_the_reason() -> None:
     since = "2026-11-20T12:00:00.000Z"
-    before = {"Ready": Condition("Ready", "False", "Downloading", "m", 1, 1, since)}
+    before = [Condition("Ready", "False", "Downloading", "m", 1, 1, since)]
     later = "2026-11-20T13:00:00.000Z"
     (same,) = conditions.stamp([("Ready", "False", "Loading", "n")], before, 2, 3, later)
     assert (same.reason, same.last_transition_time) == ("Loading", since)
