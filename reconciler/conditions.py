@@ -28,6 +28,9 @@ from reconciler.state import (
 from schemas.quantities import format_bytes
 from schemas.status import Condition
 
+_HELD_STILL = ("Suspended", "UnsupportedField", *drift.REASONS)
+"""Verdicts by which a model stays as it is, whatever the document wants."""
+
 Truth = Literal["True", "False", "Unknown"]
 Finding = tuple[str, Truth, str, str]
 """Type, status, reason and message, before anybody asked since when."""
@@ -191,7 +194,7 @@ def _ready(
         return "False", "OutsideWindow", f"state is {model.state}{when}"
     if picture.current(model.key) is not None:
         return "True", "Serving", "it answers"
-    if verdict.reason in ("Suspended", "UnsupportedField", *drift.REASONS):
+    if verdict.reason in _HELD_STILL:
         return "False", verdict.reason, verdict.message
     if not verdict.wanted:
         _, reason, message = _wanted(model)
@@ -233,6 +236,8 @@ def _degraded(
     spec, current = verdict.spec, picture.current(model.key)
     if current is None or closed(model, picture.plan):
         return "False", "NotServing", "nothing of it is served"
+    if not verdict.wanted and verdict.reason in _HELD_STILL:
+        return "False", verdict.reason, f"it answers as it did; {verdict.message}"
     if not verdict.wanted:
         return "False", "Leaving", "it answers until it is replaced or drained"
     why = f", as what is wanted failed: {failure.message}" if failure is not None else ""

@@ -303,7 +303,7 @@ class Lane:
         drain = self.running.get(f"drain:{instance.uid}")
         if drain is None:
             limit = self.drains.get(instance.key, instance.drain_s)
-            why = why or ("replaced" if after else "no longer wanted")
+            why = why or ("replaced" if after else "no longer to be loaded")
             drain = Drain(instance.key, instance.uid, limit, why)
         self.steps.append(Step(drain, after))
         self._unload(instance, (drain.key,))

@@ -99,7 +99,11 @@ class Picture:
             arrived = current is not None and current.spec_hash == verdict.spec.spec_hash
             if arrived or not verdict.wanted:
                 return None
-        return standing(model, verdict.spec, self.plan.budget, self.effective.disk, self.known)
+        found = standing(model, verdict.spec, self.plan.budget, self.effective.disk, self.known)
+        passing = found is not None and found.retry_at is not None
+        if passing and verdict.spec is not None and verdict.admitted is False:
+            return None  # it would be tried again, were there room
+        return found
 
     def busy(self, key: ModelKey) -> bool:
         """Whether a step of the plan concerns the model."""

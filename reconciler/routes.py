@@ -175,5 +175,5 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
     if verdict.reason == "Thrashing":
         return Code.THRASHING, verdict.message
     if verdict.admitted is not True and not verdict.fits_alone:
-        return Code.NOT_ADMITTED, f"{model.key} {verdict.message}"
+        return Code.NOT_ADMITTED, f"{model.key} is not admitted: {verdict.message}"
     return None

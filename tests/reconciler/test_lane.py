@@ -252,7 +252,7 @@ def test_an_instance_another_was_promoted_over_is_drained_while_it_has_claims() 
 
 def test_a_drain_of_what_is_wanted_again_is_cancelled_and_nothing_is_loaded_beside_it() -> None:
     draining = instance(A, verified(4), InstancePhase.DRAINING)
-    drain = Drain(A.key, draining.uid, 300.0, "no longer wanted")
+    drain = Drain(A.key, draining.uid, 300.0, "no longer to be loaded")
     result = planned(effective(A), {"a": verified(4)}, [draining], [drain])
     assert [cancel.action for cancel in result.cancels] == ["drain:a#0"]
     assert lines(result) == []
@@ -261,7 +261,7 @@ def test_a_drain_of_what_is_wanted_again_is_cancelled_and_nothing_is_loaded_besi
 def test_a_drain_of_what_is_wanted_again_goes_on_when_its_like_is_loading_already() -> None:
     draining = instance(A, verified(4), InstancePhase.DRAINING, uid="a#0")
     loading = instance(A, verified(4), InstancePhase.LOADING, uid="a#1")
-    drain = Drain(A.key, draining.uid, 300.0, "no longer wanted")
+    drain = Drain(A.key, draining.uid, 300.0, "no longer to be loaded")
     running: list[Action] = [drain, load_of(A, "a#1", verified(4))]
     result = planned(effective(A), {"a": verified(4)}, [draining, loading], running)
     assert result.cancels == ()
@@ -283,7 +283,7 @@ def test_what_is_drained_is_unloaded_and_loaded_anew_when_wanted_again(
 def test_a_load_that_fits_now_does_not_wait_for_one_that_waits_for_a_drain() -> None:
     small = model("s")
     gone = instance(model("gone"), verified(6), InstancePhase.DRAINING, in_flight=1)
-    drain = Drain(ModelKey("gone"), gone.uid, 3600.0, "no longer wanted")
+    drain = Drain(ModelKey("gone"), gone.uid, 3600.0, "no longer to be loaded")
     disk = {"a": verified(6), "s": verified(3)}
     result = planned(effective(A, small), disk, [gone], [drain])
     assert ("load:a#1", ("unload:gone#0",)) in lines(result)

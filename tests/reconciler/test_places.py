@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import UNSET
 
+from reconciler.settled import gaps
 from reconciler.state import InstancePhase, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import effective, instance, model, verified
-from tests.reconciler.stage import condition, entry, run_until, world
+from tests.reconciler.stage import condition, entry, run_until, uid_of, world
 from tests.reconciler.test_admission import asked, on_demand, settle_busy
 from tests.reconciler.test_lane import lines, planned
 from tests.reconciler.world import World
@@ -111,6 +113,35 @@ def test_a_suspended_model_keeps_its_group_while_it_is_loaded() -> None:
     decision = here.settle()
     assert here.serving() == {"a"}
     assert "a (suspended)" in condition(decision, "b", "Admitted").message
+
+
+def test_a_suspended_model_that_answers_is_not_called_leaving() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a"))
+    here.settle()
+    edit(here, a=entry("a", suspend=True))
+    told = condition(here.settle(), "a", "Degraded")
+    assert (told.status, told.reason) == ("False", "Suspended")
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_crash_of_the_past_is_not_why_a_model_has_no_place(outside: bool) -> None:
+    here = world(a=2, b=2)
+    edit(here, a=entry("a", group="g"), b=entry("b", "downloaded", group="g"))
+    here.settle()
+    here.kill(uid_of(here, "a"), outside=outside)
+    here.settle()
+    assert here.serving() == {"a"}
+    edit(here, a=entry("a", group="g"), b=entry("b", group="g", priority=90))
+    decision = here.settle()
+    assert here.serving() == {"b"}
+    model = decision.status.model("a")
+    assert model is not None
+    assert (model.summary, model.failure) == ("NotAdmitted", UNSET)
+    (gap,) = gaps(decision.picture, ["a", "b"])
+    assert (gap.reason, gap.pending) == ("GroupTaken", False)
+    target = decision.routes.targets[ModelKey("a")]
+    assert target.message.startswith("a is not admitted: group g has b (priority 90)")
 
 
 def test_so_many_are_loaded_in_rank_order_and_the_next_is_told_how_many_there_are() -> None:
