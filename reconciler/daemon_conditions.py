@@ -12,14 +12,13 @@ from datetime import timedelta
 from reconciler.conditions import Finding, Truth, instant, supported, truth
 from reconciler.drift import REASONS
 from reconciler.picture import Picture
+from reconciler.pressure import RELIEF, is_scarce
 from reconciler.state import EffectiveModel
 from schemas.quantities import format_bytes, format_duration
 from schemas.status import Condition
 
 UNSURE = timedelta(minutes=10)
 """For so long after a jump of the clock people are warned of it."""
-SCARCE, RELIEF = 0.05, 0.10
-"""Memory is short below this share of the machine's, until there is again the larger one."""
 
 
 def of_daemon(picture: Picture, before: Mapping[str, Condition]) -> Iterator[Finding]:
@@ -77,7 +76,7 @@ def _memory(picture: Picture, before: Condition | None) -> tuple[Truth, str, str
     if host.memory_free is None or not host.memory_total:
         return "False", "WithinBudget", numbers
     tight = before is not None and before.reason == "OtherProcesses"
-    if host.memory_free < host.memory_total * (RELIEF if tight else SCARCE):
+    if is_scarce(tight, host):
         others = max(0, host.memory_total - host.memory_free - plan.memory_now)
         # Rounded, as it moves all the time and the condition would seem to be news.
         message = (

@@ -148,10 +148,14 @@ def _lines(picture: Picture) -> Iterator[str]:
         head = f"plan for {wall(picture.asked_at, picture.zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
     policy = picture.effective.upkeep.drift
-    changed = (f"   !  {key}: {drifted(drift, policy)}" for key, drift in _drifts(picture))
+    changed = (
+        f"   !  {key}: {_one_line(drifted(drift, policy))}" for key, drift in _drifts(picture)
+    )
     yield from _section("Changed past lmxd:", changed)
     yield from _section("Actions, in the order they will run:", _steps(picture))
-    refused = (f"   x  {key}: {message}" for key, _reason, message in _exceptions(picture))
+    refused = (
+        f"   x  {key}: {_one_line(message)}" for key, _reason, message in _exceptions(picture)
+    )
     yield from _section("Wanted but not done:", refused)
     removed = (f"   -  {each.key}: {words(each, picture.zone)}" for each in plan.removed)
     yield from _section("Removed from the document:", removed)
@@ -162,6 +166,11 @@ def _lines(picture: Picture) -> Iterator[str]:
     if turn is not None:
         yield _by_the_clock(turn)
     yield _summary(picture)
+
+
+def _one_line(message: str) -> str:
+    """What a worker wrote last stands on lines of its own in messages."""
+    return " | ".join(line.strip() for line in message.splitlines())
 
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:

@@ -285,7 +285,8 @@ class ExitReport:
 @dataclass(frozen=True, slots=True)
 class InstanceView:
     """One instance as its owner sees it. `measured` is resident bytes after load, no KV in use;
-    `drain_left_s` seconds until a drain cuts what still runs; `progress` bytes of a load.
+    `load_s` seconds of its load with the start of its worker; `drain_left_s` seconds until a drain
+    cuts what still runs; `progress` bytes of a load.
     """
 
     uid: InstanceUid

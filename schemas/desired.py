@@ -74,7 +74,9 @@ class Reconcile(Strict):
     drift: Literal["enforce", "adopt", "warn"] = option(
         "enforce", "What was changed past lmxd: put right, taken over, or only reported."
     )
-    prune_disk: bool = option(False, "Delete the files of models whose key was removed.")
+    prune_disk: bool = option(
+        False, "Delete the files of models whose key was removed, if lmxd put them there."
+    )
     retention: Duration = option("7d", "How long files of removed models stay before a prune.")
     guard: Literal["hold", "off"] = option(
         "hold", "An edit in which most models vanish is held until it is confirmed."

@@ -24,6 +24,8 @@ from lmxd.cli import (
     history,
     init,
     leases,
+    listing,
+    ordering,
     patch,
     plan,
     run,
@@ -85,9 +87,16 @@ for verb in (
     leases.leases,
     schema.schema,
     run.run,
+    ordering.load,
+    ordering.unload,
+    ordering.pull,
+    ordering.cp,
+    ordering.rm,
+    listing.ps,
 ):
     app.command()(verb)
 app.command("set")(setting.set_)
+app.command("list")(listing.list_)
 
 
 def _version(wanted: bool) -> None:

@@ -21,7 +21,7 @@ from lmxd.cli.speech import Call
 from schemas.errors import LmxdError, RequestError
 from schemas.wire.control import Changed, LeaseMade, Unsettled
 
-__all__ = ["carry_out", "diff", "refusal"]
+__all__ = ["carry_out", "diff", "plan", "refusal", "settled"]
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
@@ -75,36 +75,38 @@ def _changed(found: Changed) -> int:
         note(f"nothing to change: generation {found.generation} says so already")
         return 0
     diff(found.diff)
-    _plan(found.plan)
+    plan(found.plan)
     for text in found.warnings:
         warn(text)
     if found.dry_run:
         note("dry run: nothing was changed")
     else:
         note(f"generation {found.generation}")
-    return _settled(found.converged, found.unsettled)
+    return settled(found.converged, found.unsettled)
 
 
 def _lease(found: LeaseMade, call: Call) -> int:
-    _plan(found.plan)
+    plan(found.plan)
     for text in found.warnings:
         warn(text)
     if found.dry_run:
         note("dry run: no lease was made")
     else:
         note(f"lease {found.id} until {found.expires_at}; `lmxd leases --end {found.id}` ends it")
-    return _settled(found.converged, found.unsettled)
+    return settled(found.converged, found.unsettled)
 
 
-def _plan(plan: dict[str, object]) -> None:
-    text = str(plan.get("text", "")).strip()
+def plan(found: dict[str, object]) -> None:
+    """The text of a plan."""
+    text = str(found.get("text", "")).strip()
     if text:
         print(text)
 
 
-def _settled(
+def settled(
     converged: bool | msgspec.UnsetType, unsettled: tuple[Unsettled, ...] | msgspec.UnsetType
 ) -> int:
+    """Say who has not arrived after a wait; returns the exit code."""
     if isinstance(unsettled, tuple):
         for each in unsettled:
             note(f"{each.model} is not Ready, {each.reason}: {each.message}")

@@ -35,8 +35,13 @@ def explain(
         if output is not Form.TABLE:
             path = daemon.path_of(key) if key else client.STATUS
             sys.stdout.write(out.structured(daemon.values(path), output))
+            return 0
+        whole = daemon.status()
+        gone = next((each for each in whole.removed if each.key == key), None)
+        if gone is not None:
+            out.rows(*explanation.of_removed(gone))
         elif key:
-            out.rows(*explanation.of_model(daemon.model(key), daemon.status()))
+            out.rows(*explanation.of_model(daemon.model(key), whole))
         else:
-            out.rows(*explanation.of_daemon(daemon.status()))
+            out.rows(*explanation.of_daemon(whole))
     return 0

@@ -12,9 +12,9 @@ from msgspec import UNSET
 
 from lmxd.cli.status_view import message_of, troubles, turning
 from schemas.quantities import format_bytes
-from schemas.status import Condition, DaemonStatus, ModelStatus
+from schemas.status import Condition, DaemonStatus, ModelStatus, RemovedStatus
 
-__all__ = ["of_daemon", "of_model"]
+__all__ = ["of_daemon", "of_model", "of_removed"]
 
 WIDTH = 15
 HELP = {
@@ -57,6 +57,16 @@ def of_daemon(found: DaemonStatus) -> Iterator[str]:
         message = message_of(model)
         if message:
             yield _line(f"model/{model.key}", f"{model.summary}: {message}")
+    for gone in found.removed:
+        yield _line(f"model/{gone.key}", f"removed: {gone.message}")
+
+
+def of_removed(gone: RemovedStatus) -> Iterator[str]:
+    """A model that the document has no more: since when, and what is left of it."""
+    yield f"{gone.key} was removed from the document."
+    yield _line("source", gone.source)
+    yield _line("removed", gone.since)
+    yield _line("left of it", gone.message)
 
 
 def of_model(model: ModelStatus, whole: DaemonStatus) -> Iterator[str]:

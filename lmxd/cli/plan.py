@@ -58,9 +58,7 @@ def plan(
 
     \b
     Examples:
-      lmxd plan
       lmxd plan --at 2026-11-21T22:00
-      lmxd plan --detailed-exitcode -o json
       lmxd plan --patch '{aliases: {auto: big}}' --out switch.plan.json
       lmxd plan desired-state.yaml
     """

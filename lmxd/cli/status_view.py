@@ -52,11 +52,14 @@ def _tell(models: list[ModelStatus], said: dict[str, str]) -> dict[str, str]:
 
 
 def print_all(found: DaemonStatus) -> None:
-    """The daemon in a line, what is wrong with it, and a table of its models."""
+    """The daemon in a line, what is wrong with it, a table of its models, and what is left of those
+    that were removed.
+    """
     lines = [_cells(model) for model in found.models]
     table = [columns(COLUMNS, lines)] if lines else ["no models are wanted"]
     bad = (f"{each.type}={each.status}: {each.message}" for each in troubles(found))
-    rows(_heading(found), *_clock(found), *bad, "", *table)
+    gone = [f"removed: {each.key} ({each.source}): {each.message}" for each in found.removed]
+    rows(_heading(found), *_clock(found), *bad, "", *table, *gone)
 
 
 def _clock(found: DaemonStatus) -> Iterator[str]:

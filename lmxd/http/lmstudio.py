@@ -110,15 +110,14 @@ def _not_yet(entry: Entry, found: Carried) -> RequestError:
     key = entry.model.key
     unsettled = found.body.get("unsettled")
     gaps = list(unsettled) if isinstance(unsettled, list | tuple) else []
-    why = next(
-        (f"{gap.reason}: {gap.message}" for gap in gaps if gap.model == key), "it is loading"
-    )
+    why = next((f"{gap.reason}: {gap.message}" for gap in gaps if gap.model == key), None)
     if found.status == 202:
         return RequestError(
             Code.MODEL_LOADING,
-            f"{key} is not loaded yet: {why}",
+            f"{key} is not loaded yet: {why or 'it is loading'}",
             hint="it goes on; ask again, or for a longer wait: Prefer: wait=600",
         )
+    why = why or f"by now it is to be {entry.model.state}"
     return RequestError(Code.MODEL_FAILED, f"{key} was not loaded: {why}", retry=False)
 
 

@@ -43,6 +43,8 @@ class Instance:
         self.unheld = asyncio.Event()  # set while nobody waits for an answer of this instance
         self.unheld.set()
         self._clock = clock
+        self._begun = clock()
+        self._load_s: float | None = None
         self._on_room = on_room
         self._claims: dict[str, Claim] = {}
         self._held = 0
@@ -89,7 +91,10 @@ class Instance:
             limits=frames.Limits(spec.context, spec.parallel, spec.kv_bytes),
             options=dict(spec.engine_options),
         )
-        self.loaded = await worker.load(frame, self.action.timeout_s, self)
+        loaded = await worker.load(frame, self.action.timeout_s, self)
+        # With the start of its process, which is what everybody waits for.
+        self._load_s = self._clock() - self._begun
+        self.loaded = loaded
 
     def claim(self, request: Request, holder: Holder) -> Claim:
         """Give the request to the worker. Raises RequestError when it cannot be sent."""
@@ -166,7 +171,7 @@ class Instance:
             kv_bytes=spec.kv_bytes,
             drain_s=self.action.drain_s,
             measured=self.loaded.memory if self.loaded else None,
-            load_s=self.loaded.seconds if self.loaded else None,
+            load_s=self._load_s,
             in_flight=self._held,
             drain_left_s=None if self.drain_until is None else max(0.0, self.drain_until - now),
             progress=self.worker.progress if loading and self.worker else None,

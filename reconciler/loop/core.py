@@ -30,6 +30,7 @@ from reconciler.loop.pins import Pins
 from reconciler.loop.start import starting
 from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
+from reconciler.pressure import is_scarce, of_use, without_lazy
 from reconciler.prewarm import NOTHING_KNOWN, loads
 from reconciler.report import About, report
 from reconciler.resolve import (
@@ -130,6 +131,7 @@ class Core:
         self._about = About(version, state_id, tzdata)
         self._beside: frozenset[ArtifactRef] = frozenset()
         self._thrash = Thrash()
+        self._scarce = False
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -246,11 +248,19 @@ class Core:
             if accepted is not None:
                 held = of_document(accepted, at, self._host, self._loads, config.leases)
             self._document = (accepted, config.leases, held)
-        effective = under_demand(self._document[2], observed.demands)
+        effective = self._demanded(self._document[2], observed)
         if self._entered is None or self._entered[0] != effective:
             self._entered = (effective, fingerprint(effective))
         self._memory.enter(self._entered[1])
         return effective
+
+    def _demanded(self, held: Effective, observed: Observed) -> Effective:
+        """What holds under demand, and while memory is short."""
+        self._scarce = is_scarce(self._scarce, observed.host)
+        if not self._scarce:
+            return under_demand(held, observed.demands)
+        effective = under_demand(held, of_use(held, observed.demands))
+        return without_lazy(effective, observed)
 
     def _file(
         self, seen: Seen, effective: Effective, total: int | None

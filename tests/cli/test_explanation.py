@@ -14,6 +14,7 @@ from schemas.status import (
     ManagerStatus,
     MemoryStatus,
     NextStatus,
+    RemovedStatus,
     ScheduleStatus,
     TargetStatus,
     TurnStatus,
@@ -158,3 +159,30 @@ def test_the_status_of_a_model_shows_what_the_clock_does(
     status_view.print_model(model(schedule=NIGHT))
     line = "  next      Sat 2026-11-21 06:00 Europe/Paris: downloaded (night)\n"
     assert line in capsys.readouterr().out
+
+
+GONE = RemovedStatus(
+    key="old",
+    source="hf:org/old",
+    since="2026-11-20T12:00:00.000Z",
+    left="files",
+    bytes=MIB,
+    until=None,
+    message="1 MiB of files stay: reconcile.prune_disk is false",
+)
+
+
+def test_what_is_left_of_a_removed_model_is_told_by_its_key_and_with_the_daemon(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = daemon(model(), removed=(GONE,))
+    assert "  model/old       removed: 1 MiB of files stay" in told(explanation.of_daemon(found))
+    assert list(explanation.of_removed(GONE)) == [
+        "old was removed from the document.",
+        "  source          hf:org/old",
+        "  removed         2026-11-20T12:00:00.000Z",
+        "  left of it      1 MiB of files stay: reconcile.prune_disk is false",
+    ]
+    status_view.print_all(found)
+    line = "removed: old (hf:org/old): 1 MiB of files stay: reconcile.prune_disk is false"
+    assert line in capsys.readouterr().out.splitlines()

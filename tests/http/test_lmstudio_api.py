@@ -204,3 +204,12 @@ async def test_errors_of_the_verbs_have_its_shape_too() -> None:
         other = await on.get("/api/v1/chat")
     assert (answer.status_code, answer.json()["error"]["type"]) == (404, "model_not_found")
     assert (other.status_code, other.json()["error"]["type"]) == (404, "invalid_request")
+
+
+async def test_what_has_settled_without_an_instance_is_not_loaded() -> None:
+    """Something else was ordered while this waited."""
+    async with stage() as on:
+        show(on, replace(ENTRY, current=None))
+        answer = await send(on, "POST", f"{MODELS}/load", {"model": KEY})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_failed")
+    assert "was not loaded: " in answer.json()["error"]["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from reconciler import explain
 from reconciler.picture import Picture
@@ -127,6 +128,15 @@ def test_nothing_to_do_beside_a_failure() -> None:
         "   x  b: no such architecture\n"
         "Nothing to do.\n"
     )
+
+
+def test_what_a_worker_wrote_last_stays_on_one_line() -> None:
+    here = world(a=2)
+    said = "worker 7 died; it last wrote:\n  loading\n  no room"
+    here.repos["org/a"].load_fault = replace(BROKEN, message=said)
+    edit(here, a=entry("a"))
+    lines = explain.text(here.settle().picture).splitlines()
+    assert "   x  a: worker 7 died; it last wrote: | loading | no room" in lines
 
 
 def test_json_says_the_same_and_is_json() -> None:

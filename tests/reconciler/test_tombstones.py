@@ -269,6 +269,22 @@ def test_files_that_another_revision_of_the_document_is_stay() -> None:
     assert decision.wake_at == here.at + WEEK, "the last model that had them counts"
 
 
+def test_files_that_two_models_had_belong_to_the_one_that_stays() -> None:
+    reconcile = {**PRUNE, "retention": "0s"}
+    here = world(one=1, two=1)
+    edit(here, reconcile, a=entry("one"), old=entry("one"))
+    here.settle()
+    edit(here, reconcile, a=entry("one"))
+    here.step()
+    edit(here, reconcile, a=entry("two"))
+    (draining,) = here.step().picture.plan.removed
+    assert (draining.doing, draining.until) == ("draining", None)
+    assert "another model" in draining.why
+    here.settle()
+    assert deletions(here) == []
+    assert left(here.step()) == {}
+
+
 def test_switching_it_off_or_suspending_stops_it_and_back_goes_on() -> None:
     here = shop(PRUNE)
     run_until(here, "unload:")
@@ -306,6 +322,7 @@ def test_a_deletion_that_fails_is_tried_again_later_and_says_why() -> None:
     decision = here.step()
     assert decision.start == ()
     assert decision.picture.plan.removed[0].why == "input/output error"
+    assert here.step().start == ()
     here.settle()
     assert deletions(here) == ["delete:hf:org/two"] * 2
     assert ArtifactRef("hf:org/two") not in here.disk

@@ -73,6 +73,7 @@ class World:
     credentials: str = "token"
     foreign: frozenset[ArtifactRef] = frozenset()
     name: str = ""
+    memory_free: int | None = None
     watch: Callable[[World, Decision, tuple[Outcome, ...]], None] | None = None
 
     def __post_init__(self) -> None:
@@ -198,7 +199,7 @@ class World:
     def host(self) -> HostView:
         """The machine."""
         device = Device("metal", "fake", self.memory) if self.probed else None
-        return HostView(self.memory, 1000 * GIB, 0, device)
+        return HostView(self.memory, 1000 * GIB, 0, device, memory_free=self.memory_free)
 
     def wanted(self) -> list[ArtifactRef]:
         """The artifacts of the accepted document and its leases."""
