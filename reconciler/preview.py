@@ -33,6 +33,12 @@ def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     return replace(picture, effective=effective, plan=decided, known=known, asked_at=at)
 
 
+def anew(picture: Picture) -> Picture:
+    """What would be planned for the world of a picture, at its instant: what holds stays."""
+    decided = plan(picture.effective, picture.observed, picture.known, picture.running)
+    return replace(picture, plan=decided)
+
+
 def candidate(
     picture: Picture,
     config: ConfigView,

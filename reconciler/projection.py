@@ -37,14 +37,13 @@ def opening(picture: Picture, at: datetime, host: str) -> Picture:
     return preview.at_instant(world, at, host)
 
 
-def at_rest(picture: Picture, host: str) -> Picture:
+def at_rest(picture: Picture) -> Picture:
     """What is left when the plan of a picture, and what follows from it, is carried out."""
-    at = picture.observed.at
     for _ in range(ROUNDS):
         moves = any(isinstance(step.action, MemoryLane) for step in picture.plan.steps)
         if not moves and not any(_unseen(picture)):
             break
-        picture = preview.at_instant(_carried_out(picture), at, host)
+        picture = preview.anew(_carried_out(picture))
     return picture
 
 

@@ -182,7 +182,7 @@ def _walk(
     at = start
     while at < end:
         opening = projection.opening(picture, at, host)
-        picture = projection.at_rest(opening, host)
+        picture = projection.at_rest(opening)
         until = min(picture.effective.until or end, end)
         yield opening, picture, until
         at = until

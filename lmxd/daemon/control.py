@@ -101,7 +101,9 @@ class Control:
 
     async def _picture(self, at: datetime | None) -> Picture:
         picture = (await self._loop.fresh()).picture
-        return picture if at is None else preview.at_instant(picture, at, self._host)
+        if at is None:
+            return picture
+        return await asyncio.to_thread(preview.at_instant, picture, at, self._host)
 
     def live(self) -> bool:
         """True when the loop made progress within 30 s."""

@@ -16,6 +16,7 @@ from typing import Protocol
 from reconciler import consequences, explain, pinned, preview
 from reconciler.loop.driver import Loop
 from reconciler.picture import Picture
+from reconciler.resolve import artifacts
 from reconciler.state import ArtifactRef, ConfigView, DiskState
 from reconciler.timeline import overcommitted, timeline
 from schemas.errors import DocumentError
@@ -87,13 +88,11 @@ class Outlooks:
         self, before: Picture, config: ConfigView, at: datetime | None = None
     ) -> Picture:
         """The picture there would be if document and leases were those of `config`."""
-        after = preview.candidate(before, config, {}, self.host, at)
-        named = {model.artifact for model in after.effective.models}
-        missing = frozenset(named - before.observed.disk.keys())
-        if not missing:
-            return after
-        found = await self._disk.observe(missing)
-        return preview.candidate(before, config, found, self.host, at)
+        when = at or before.observed.at
+        named = artifacts(config.accepted, self.host, config.leases, when)
+        missing = named - before.observed.disk.keys()
+        found = await self._disk.observe(missing) if missing else {}
+        return await asyncio.to_thread(preview.candidate, before, config, found, self.host, at)
 
 
 def _outlook(before: Picture, after: Picture, changed: bool, host: str) -> Outlook:
@@ -114,6 +113,6 @@ def _coming(before: Picture, after: Picture, host: str) -> tuple[str, ...]:
     document = after.config.accepted.document if after.config.accepted is not None else None
     if document is None or not 0 < len(document.models) * len(document.schedules) <= AHEAD_MOST:
         return ()
-    known = set(overcommitted(timeline(before, AHEAD_HOURS, host)))
     found = overcommitted(timeline(after, AHEAD_HOURS, host))
+    known = set(overcommitted(timeline(before, AHEAD_HOURS, host))) if found else set()
     return tuple(sentence for sentence in found if sentence not in known)

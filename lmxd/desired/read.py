@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 from lmxd.desired.nodes import (
@@ -45,10 +46,13 @@ __all__ = [
     "parsed",
     "read",
     "read_raw",
+    "reparsed",
 ]
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 200_000
+REMEMBERED_BYTES = 256 * 1024
+"""Larger texts are not remembered: what is read of them takes fifty times as much memory."""
 
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -104,9 +108,21 @@ def parsed(raw: bytes) -> Parsed:
     return Parsed(text, root, data, values.places)
 
 
+def reparsed(raw: bytes) -> Parsed:
+    """`parsed`, remembered for the last few texts: an edit asks for its base and for its result
+    more than once, and takes most of its time in reading them.
+    """
+    return _remembered(raw) if len(raw) <= REMEMBERED_BYTES else parsed(raw)
+
+
+@lru_cache(maxsize=2)
+def _remembered(raw: bytes) -> Parsed:
+    return parsed(raw)
+
+
 def read(raw: bytes) -> Reading:
     """Read the bytes of a file; raises DocumentError."""
-    found = parsed(raw)
+    found = reparsed(raw)
     texts = {at: place.plain for at, place in found.places.items() if place.plain is not None}
     try:
         document = parse(DesiredState, found.data, texts)

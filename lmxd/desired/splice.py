@@ -21,7 +21,7 @@ from lmxd.desired.block_entries import BlockEntries
 from lmxd.desired.flow_entries import FlowEntries
 from lmxd.desired.layout import Entry, Layout, nodes_of
 from lmxd.desired.nodes import AliasNode, ListNode, MapNode, Node
-from lmxd.desired.read import Parsed, parsed
+from lmxd.desired.read import Parsed, reparsed
 from lmxd.desired.render import Style
 from lmxd.desired.sheet import Sheet, by_hand
 from lmxd.desired.slot import Slot, fill
@@ -44,7 +44,7 @@ def spliced(raw: bytes, changes: Sequence[Change]) -> bytes:
     file_not_writable where the text cannot be edited without touching more than was asked.
     Raises DocumentError when the text is no YAML map, or would grow over the limit of a file.
     """
-    before = parsed(raw)
+    before = reparsed(raw)
     if not isinstance(before.data, dict):
         raise by_hand("the document is not a map")
     wanted = applied(before.data, changes)
@@ -65,7 +65,7 @@ def _edited(
     _Splicer(sheet, before, wanted).run()
     try:
         text = sheet.result().encode()
-        after = parsed(text)
+        after = reparsed(text)
     except UnicodeEncodeError:
         raise by_hand("a text holds half of a surrogate pair, which no file can hold") from None
     except DocumentError as error:

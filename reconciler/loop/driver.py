@@ -28,7 +28,7 @@ from reconciler.actions import (
 from reconciler.loop.core import Core, Decision, Seen
 from reconciler.loop.memory import Remembered
 from reconciler.ports import Clock, Documents, Events, Files, Host, Instances, Journal, Traffic
-from reconciler.state import ModelKey, Observed
+from reconciler.state import ConfigView, ModelKey, Observed
 from schemas.errors import ActionError
 
 log = logging.getLogger(__name__)
@@ -37,6 +37,10 @@ RESYNC_S = 20.0
 """Longest sleep: a monotonic clock may stand still while a machine sleeps."""
 PAUSE_S = 1.0
 """After a pass that failed unexpectedly."""
+LARGE = 100
+"""From so many models and windows on, a pass is decided in a thread: it takes as long as requests
+should not wait for the event loop.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +140,11 @@ class Loop:
         )
         clocks = self._read_clocks()
         stepped_s = _stepped_s(self._clocks, clocks)
-        decision = self._core.step(
-            Seen(config, observed, ports.files.credentials(), taken, stepped_s, retry)
-        )
+        seen = Seen(config, observed, ports.files.credentials(), taken, stepped_s, retry)
+        if _is_large(config):
+            decision = await asyncio.to_thread(self._core.step, seen)
+        else:
+            decision = self._core.step(seen)
         self._clocks = clocks
         del self._outcomes[: len(taken)]
         self._retries -= retry
@@ -235,6 +241,11 @@ class Loop:
                 await ports.instances.unload(action)
             case _:
                 raise TypeError(f"{action.key} is no effect of its own")
+
+
+def _is_large(config: ConfigView) -> bool:
+    document = config.accepted.document if config.accepted is not None else None
+    return document is not None and len(document.models) + len(document.schedules) >= LARGE
 
 
 def _stepped_s(before: tuple[datetime, float], now: tuple[datetime, float]) -> float:

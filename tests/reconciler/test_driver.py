@@ -17,7 +17,7 @@ from reconciler.backoff import Record
 from reconciler.budget import Ledger
 from reconciler.drift import Drifts
 from reconciler.loop.core import Core, Decision
-from reconciler.loop.driver import Loop, Ports
+from reconciler.loop.driver import LARGE, Loop, Ports
 from reconciler.loop.memory import Remembered
 from reconciler.previous import Proven
 from reconciler.state import (
@@ -60,6 +60,8 @@ class Stage:
         self.looking, self.may_look = asyncio.Event(), asyncio.Event()
         self.may_look.set()
         self.passes = 0
+        self.turns: list[int] = []
+        self.aside: list[bool] = []
         remembered = Remembered()
         core = Core(remembered, "0", "state")
         ports = Ports(self, self, self, self, self, self, self, self)  # type: ignore[arg-type]
@@ -85,6 +87,7 @@ class Stage:
         return HostView(16 * GIB, 1000 * GIB, 0, self.world.host().device)
 
     def credentials(self) -> str:
+        asyncio.get_running_loop().call_soon(self.turns.append, self.passes)
         return "token"
 
     def snapshot(self) -> tuple[InstanceView, ...]:
@@ -95,6 +98,7 @@ class Stage:
 
     def publish(self, routes: Routes) -> None:
         self.published.append(routes)
+        self.aside.append(self.passes in self.turns)  # others had their turn since it looked
 
     def forget(self, uid: InstanceUid) -> None:
         self.world.pool.forget(uid)
@@ -221,6 +225,14 @@ async def test_many_pokes_are_one_pass() -> None:
             stage.loop.poke()
         await stage.loop.fresh()
         assert stage.passes - before <= 2
+
+
+@pytest.mark.parametrize("count", [LARGE - 1, LARGE])
+async def test_a_large_document_is_decided_beside_the_event_loop(count: int) -> None:
+    models = {f"m{number}": entry("a", "absent") for number in range(count)}
+    async with staged(**models) as stage:
+        await stage.loop.fresh()
+        assert set(stage.aside) == {count == LARGE}
 
 
 async def test_fresh_is_a_decision_that_has_seen_what_was_there_when_it_was_asked_for() -> None:
