@@ -128,7 +128,8 @@ class Oracles(Rules):
         assert found == should, f"admitted {found}, should be {should}: {rivals} {sizes} {room}"
         before = [verdicts[key] for key in order if key not in rivals and verdicts[key].admitted]
         left = room - sum(size for size, taken in zip(sizes, found, strict=True) if taken)
-        assert sum(v.need.total for v in before) <= left, "what ran before takes what is wanted"
+        again = sum(v.need.total for v in before)
+        assert not before or again <= left, "what ran before takes what is wanted"
 
     def _sizes(self, decision: Decision) -> None:
         """1: sizes are the largest of five measurements, and loads reserve by the newest."""
