@@ -57,7 +57,7 @@ class Answers:
         try:
             self._kept = msgspec.convert(entries or {}, dict[str, _Kept])
         except msgspec.ValidationError as error:
-            log.warning("idempotency keys forgotten", extra={"error": str(error)})
+            folder.reject("idempotency", str(error))
 
     def find(self, key: str) -> Answer | None:
         """What the call with that key was answered within the last day."""

@@ -2,8 +2,9 @@
 
 state.json holds the identity of this state folder and the epoch, ledger.json measured sizes and
 load times, failures.json what failed and when it may be tried again, drift.json what changed
-outside lmxd, proven.json what models ran when they last answered, events.json up to which number
-events may have been told. A file that cannot be understood is set aside by the state folder and
+outside lmxd, proven.json what models ran when they last answered, tombstones.json which models the
+document had and which were removed from it, events.json up to which number events may have been
+told. A file that cannot be understood is set aside by the state folder and
 its memory starts anew.
 """
 
@@ -22,6 +23,7 @@ from reconciler.budget import Ledger, Measurement
 from reconciler.drift import Drifts
 from reconciler.previous import Proven
 from reconciler.state import ModelKey
+from reconciler.tombstones import Tombstones
 
 T = TypeVar("T")
 
@@ -31,19 +33,16 @@ class Journal:
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
-        state = folder.read("state") or {}
-        self.state_id: str = _or(state.get("stateId"), str, uuid.uuid4().hex)
-        self._epoch = _or(state.get("epoch"), int, 0)
-        self._fingerprint = _or(state.get("fingerprint"), str, "")
-        measured = (folder.read("ledger") or {}).get("entries")
-        self._ledger = Ledger(_or(measured, dict[str, tuple[Measurement, ...]], {}))
-        records = (folder.read("failures") or {}).get("records")
-        self._failures = _or(records, dict[str, Record], {})
-        drifts = (folder.read("drift") or {}).get("drifts")
-        self._drifts = _or(drifts, Drifts, Drifts())
-        proven = (folder.read("proven") or {}).get("models")
-        self._proven = _or(proven, dict[ModelKey, Proven], {})
-        self._events = _or((folder.read("events") or {}).get("reserved"), int, 0)
+        self.state_id: str = self._part("state", "stateId", str, uuid.uuid4().hex)
+        self._epoch = self._part("state", "epoch", int, 0)
+        self._fingerprint = self._part("state", "fingerprint", str, "")
+        measured = dict[str, tuple[Measurement, ...]]
+        self._ledger = Ledger(self._part("ledger", "entries", measured, {}))
+        self._failures = self._part("failures", "records", dict[str, Record], {})
+        self._drifts = self._part("drift", "drifts", Drifts, Drifts())
+        self._proven = self._part("proven", "models", dict[ModelKey, Proven], {})
+        self._tombstones = self._part("tombstones", "tombstones", Tombstones, Tombstones())
+        self._events = self._part("events", "reserved", int, 0)
 
     def epoch(self) -> tuple[int, str]:
         """The last epoch and the fingerprint of the effective state it stood for."""
@@ -73,6 +72,10 @@ class Journal:
         """What models ran when they last answered."""
         return self._proven
 
+    def tombstones(self) -> Tombstones:
+        """Which models the document had, and which were removed from it."""
+        return self._tombstones
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
         body = {"stateId": self.state_id, "epoch": epoch, "fingerprint": fingerprint}
@@ -94,15 +97,22 @@ class Journal:
         """Persist what models ran when they last answered."""
         await self._write("proven", {"models": msgspec.to_builtins(dict(proven))})
 
+    async def save_tombstones(self, tombstones: Tombstones) -> None:
+        """Persist which models the document has, and which were removed from it."""
+        await self._write("tombstones", {"tombstones": msgspec.to_builtins(tombstones)})
+
     async def _write(self, name: str, body: dict[str, Any]) -> None:
         await asyncio.to_thread(self._folder.write, name, body)
 
-
-def _or(value: object, kind: type[T], otherwise: T) -> T:
-    """`value` as `kind`, or `otherwise` where it is missing or of another shape."""
-    if value is None:
-        return otherwise
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        return otherwise
+    def _part(self, name: str, key: str, kind: type[T], otherwise: T) -> T:
+        """One member of a file, or `otherwise` where it is missing; a file whose member has
+        another shape is set aside.
+        """
+        value = (self._folder.read(name) or {}).get(key)
+        if value is None:
+            return otherwise
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            self._folder.reject(name, f"{key}: {error}")
+            return otherwise

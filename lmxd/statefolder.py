@@ -144,6 +144,12 @@ class StateFolder:
             return None
         return self._body(path, version, content)
 
+    def reject(self, name: str, reason: str) -> None:
+        """What `read` returned for this name makes no sense: moved aside and noticed, or the next
+        write would replace what may be mended by hand. Raises StartupError.
+        """
+        self._set_aside(self.path / f"{name}.json", reason)
+
     def write(self, name: str, body: Mapping[str, Any], version: int = 1) -> None:
         """Replace `<name>.json` durably; raises OSError, then the old file is still there."""
         path = self.path / f"{name}.json"

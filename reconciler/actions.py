@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 
 from reconciler.canary import Canary
 from reconciler.limits import DiskLimits
@@ -229,10 +231,31 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """What is left of a model whose key was removed at `since`.
+
+    `doing`: draining, unloading, deleting, or files, when only these are left. `ours`: bytes of
+    them that lmxd put there. `until`: when they may be deleted, None for as long as `why` holds,
+    which says what is in the way. `due`: they are to be deleted now.
+    """
+
+    key: ModelKey
+    artifact: ArtifactRef
+    revision: str
+    since: datetime
+    doing: Literal["draining", "unloading", "deleting", "files"]
+    ours: int
+    until: datetime | None
+    why: str
+    due: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Ordered actions and a verdict for each model. `budget` None: the device is not known yet.
 
-    `held`: by name, models that answer for it until its own can.
+    `held`: by name, models that answer for it until its own can. `removed`: what is left of models
+    that the document has no more.
     """
 
     steps: tuple[Step, ...] = ()
@@ -244,6 +267,7 @@ class Plan:
     memory_after: int = 0
     memory_peak: int = 0
     spare: bool = False
+    removed: tuple[Remains, ...] = ()
 
     @property
     def empty(self) -> bool:

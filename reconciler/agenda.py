@@ -12,9 +12,11 @@ from datetime import datetime
 from itertools import islice
 
 from reconciler.conditions import instant, wall
-from reconciler.overlay import TURNS, for_host, open_windows, setters, states_of, timeline
+from reconciler.overlay import TURNS, for_host, open_windows
 from reconciler.state import Accepted, Effective, EffectiveModel, ModelKey
 from reconciler.timetable import HORIZON, adjusted, skipped, zone_of
+from reconciler.turns import Turns
+from reconciler.window_states import WindowStates
 from schemas.desired import DesiredState
 from schemas.status import NextStatus, ScheduleStatus
 
@@ -83,37 +85,29 @@ def _turns(document: DesiredState, held: Effective, at: datetime) -> dict[ModelK
     """By model, the next time at which a window gives it another state. What a lease sets stays
     until the lease ends.
     """
-    may = _may(document)
+    states = WindowStates(document)
+    may = states.ever()
     open_ = set(held.windows)
-    before = setters(document, open_)
+    before = states.setters(open_)
     waiting = {
         model.key
         for model in held.models
         if not model.because.startswith(LEASE)
-        and may.get(model.key, set()) - {_state(document, before.get(model.key), model.key)}
+        and may.get(model.key, set()) - {states.said(before.get(model.key), model.key)}
     }
     found: dict[ModelKey, NextStatus] = {}
-    for turn in islice(timeline(document, at), TURNS):
+    for turn in islice(Turns(document, at), TURNS):
         if not waiting or turn.at - at > HORIZON:
             break
         open_ = (open_ | set(turn.opens)) - set(turn.closes)
-        setting = setters(document, open_)
+        setting = states.setters(open_)
         for key in sorted(waiting):
-            state = _state(document, setting.get(key), key)
-            if state != _state(document, before.get(key), key):
+            state = states.said(setting.get(key), key)
+            if state != states.said(before.get(key), key):
                 window = setting[key] if setting.get(key) in turn.opens else before.get(key)
                 local = wall(turn.at, turn.zone)
                 found[key] = NextStatus(instant(turn.at), local, state, window)
         waiting -= found.keys()
-    return found
-
-
-def _may(document: DesiredState) -> dict[str, set[str]]:
-    """By model, all states that the document and its windows ever give it."""
-    found: dict[str, set[str]] = {}
-    for schedule in document.schedules.values():
-        for key, state in states_of(schedule).items():
-            found.setdefault(key, {document.resolved(key).state}).add(state)
     return found
 
 
@@ -125,8 +119,8 @@ def _after_lease(
     if len(setting) != 1 or model.because != f"{LEASE}{setting[0].id}":
         return None
     at = setting[0].expires_at
-    window = setters(document, open_windows(document, at)).get(model.key)
-    state = _state(document, window, model.key)
+    states = WindowStates(document)
+    state = states.said(states.setters(open_windows(document, at)).get(model.key), model.key)
     return NextStatus(instant(at), wall(at, document.timezone or "UTC"), state, None)
 
 
@@ -134,10 +128,3 @@ def _sets_state(patch: Mapping[str, object], key: ModelKey) -> bool:
     models = patch.get("models")
     fields = models.get(key) if isinstance(models, Mapping) else None
     return isinstance(fields, Mapping) and "state" in fields
-
-
-def _state(document: DesiredState, window: str | None, key: str) -> str:
-    """The state that a window gives a model; None: the document does."""
-    if window is None:
-        return document.resolved(key).state
-    return states_of(document.schedules[window])[key]

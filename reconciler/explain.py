@@ -15,12 +15,14 @@ from reconciler.actions import (
     Load,
     Promote,
     Publish,
+    Remains,
     Step,
     Unload,
     Verify,
 )
 from reconciler.conditions import wall
 from reconciler.picture import Picture
+from reconciler.prune import words
 from reconciler.state import ArtifactRef, DiskState
 from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
@@ -54,6 +56,7 @@ def data(picture: Picture) -> dict[str, object]:
             {"model": key, "reason": reason, "message": message}
             for key, reason, message in _exceptions(picture)
         ],
+        "removed": [_removed(each, picture) for each in plan.removed],
         "memory": {
             "budget": plan.budget,
             "now": plan.memory_now,
@@ -141,6 +144,10 @@ def _lines(picture: Picture) -> Iterator[str]:
         yield "Wanted but not done:"
     for key, _reason, message in exceptions:
         yield f"   x  {key}: {message}"
+    if plan.removed:
+        yield "Removed from the document:"
+    for each in plan.removed:
+        yield f"   -  {each.key}: {words(each, picture.zone)}"
     if plan.steps:
         after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
         yield f"Memory after: {after}; peak {peak}."
@@ -209,6 +216,19 @@ def _action(step: Step, picture: Picture) -> dict[str, object]:
         "after": list(step.after),
         "running": step.action.key in picture.running,
         "memory_after": step.memory_after,
+    }
+
+
+def _removed(each: Remains, picture: Picture) -> dict[str, object]:
+    """What is left of a removed model. `delete_at` null: its files stay."""
+    return {
+        "model": each.key,
+        "source": str(each.artifact),
+        "since": _iso(each.since),
+        "left": each.doing,
+        "bytes": each.ours,
+        "delete_at": _iso(each.until) if each.until is not None else None,
+        "message": words(each, picture.zone),
     }
 
 

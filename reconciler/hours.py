@@ -16,6 +16,7 @@ from reconciler.overlay import Coming, Return, coming
 from reconciler.prewarm import Loads, lead
 from reconciler.state import EffectiveModel, ModelState, Spare
 from reconciler.timetable import HORIZON
+from reconciler.turns import Turns
 from schemas.desired import DesiredState
 
 RESTING = (ModelState.ABSENT, ModelState.DOWNLOADED)
@@ -82,14 +83,16 @@ def by_the_clock(
     windows: Sequence[str],
     models: Sequence[EffectiveModel],
     loads: Loads,
-    at: datetime,
+    turns: Turns,
     leased: Collection[str] = (),
 ) -> Hours:
-    """The models with what the clock adds. `document` is without its windows; `leased` names
-    models whose state a lease sets: no window has a say in them while it lasts.
+    """The models with what the clock adds at the instant that `turns` follow. `document` is without
+    its windows; `leased` names models whose state a lease sets: no window has a say in them while
+    it lasts.
     """
+    at = turns.at
     away = [m.key for m in models if m.state is not ModelState.LOADED and m.key not in leased]
-    back, closed = coming(document, windows, away, at), closes(document, away, at)
+    back, closed = coming(document, windows, away, turns), closes(document, away, at)
     result, changes = [], set[datetime]()
     for model in models:
         if model.key in back or model.key in closed:

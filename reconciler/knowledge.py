@@ -21,6 +21,8 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from reconciler.thrash import Refusal
+from reconciler.tombstones import Tombstones
 
 SEQUENCES = 256
 """Sequences a worker decodes together at most; `parallel`, held by the gate, is the ceiling."""
@@ -35,6 +37,8 @@ class Knowledge:
     of what the hub is asked with. software: what loads models; another one may succeed where this
     failed. published: the routes that hold now. serial: number of the next instance.
     drifts: what changed outside lmxd. proven: what models ran when they last answered.
+    tombstones: models that were removed from the document.
+    refused: models that have to give way.
     """
 
     ledger: Ledger = field(default_factory=Ledger)
@@ -46,6 +50,8 @@ class Knowledge:
     serial: int = 1
     drifts: Mapping[ModelKey, tuple[Drift, ...]] = field(default_factory=dict)
     proven: Mapping[ModelKey, Proven] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
+    refused: Mapping[ModelKey, Refusal] = field(default_factory=dict)
 
 
 def download_subject(artifact: ArtifactRef) -> str:

@@ -36,6 +36,10 @@ class DiskLimits:
 
 @dataclass(frozen=True, slots=True)
 class Upkeep:
-    """`reconcile`: what becomes of what changed outside lmxd, and of what the document dropped."""
+    """`reconcile`: what becomes of what changed outside lmxd, and of what the document dropped:
+    whether files of removed models are deleted, and how many seconds after the removal.
+    """
 
     drift: str = "enforce"
+    prune_disk: bool = False
+    retention_s: float = 7 * 86400.0

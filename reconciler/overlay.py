@@ -6,17 +6,19 @@ by name. The result is a document again, so that what holds is read off in one w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from reconciler.timetable import HORIZON, Turn, active, next_boundary, zone_of
+from reconciler.timetable import HORIZON, active, zone_of
+from reconciler.turns import Turns
+from reconciler.window_states import WindowStates, in_order
 from schemas.base import Strict
 from schemas.desired import DesiredState, HostOverlay
 from schemas.model import Model, laid_over
-from schemas.schedule import Overlay, Schedule
+from schemas.schedule import Overlay
 
 TURNS = 64
 """So many openings and closings are looked at for the one that serves a model again."""
@@ -94,66 +96,30 @@ def over(document: DesiredState, overlay: Overlay) -> DesiredState:
     return document.model_copy(update=update)
 
 
-def setter(document: DesiredState, windows: Iterable[str], key: str) -> str | None:
-    """The window that says what the state of a model is; None: no open one does."""
-    setting = [name for name in windows if key in states_of(document.schedules[name])]
-    return setting[-1] if setting else None
-
-
-def timeline(document: DesiredState, at: datetime) -> Iterator[Turn]:
-    """All openings and closings after `at`, in order, without end unless windows end."""
-    zones = {
-        name: zone_of(schedule, document.timezone) for name, schedule in document.schedules.items()
-    }
-    coming = {
-        name: boundary
-        for name, schedule in document.schedules.items()
-        if (boundary := next_boundary(schedule, zones[name], at)) is not None
-    }
-    while coming:
-        now = min(coming.values())
-        turning = sorted(name for name, boundary in coming.items() if boundary == now)
-        opens = tuple(n for n in turning if active(document.schedules[n], zones[n], now))
-        closes = tuple(name for name in turning if name not in opens)
-        yield Turn(now, document.timezone or "UTC", opens, closes)
-        for name in turning:
-            boundary = next_boundary(document.schedules[name], zones[name], now)
-            if boundary is None:
-                del coming[name]
-            else:
-                coming[name] = boundary
-
-
 def coming(
-    document: DesiredState, windows: Iterable[str], keys: Collection[str], at: datetime
+    document: DesiredState, windows: Iterable[str], keys: Collection[str], turns: Turns
 ) -> dict[str, Coming]:
     """What the clock alone brings, for those of these models of which it brings anything. `keys`
-    are models that are not loaded at `at`, when `windows` are open.
+    are models that are not loaded at the instant that `turns` follow, when `windows` are open.
     """
-    may_be: dict[str, set[str]] = {}
-    for schedule in document.schedules.values():
-        for key, state in states_of(schedule).items():
-            if key not in may_be:
-                may_be[key] = {document.resolved(key).state}
-            may_be[key].add(state)
+    states = WindowStates(document)
+    may_be = states.ever()
     waiting = {key for key in keys if not may_be.get(key, set()).isdisjoint(SERVED)}
     found: dict[str, Coming] = {}
     open_ = set(windows)
-    before = setters(document, open_)
-    for turn in islice(timeline(document, at), TURNS) if waiting else ():
-        if turn.at - at > HORIZON or not waiting:
+    before = states.setters(open_)
+    for turn in islice(turns, TURNS) if waiting else ():
+        if turn.at - turns.at > HORIZON or not waiting:
             break
         open_ = (open_ | set(turn.opens)) - set(turn.closes)
-        setting = setters(document, open_)
+        setting = states.setters(open_)
         for key in sorted(waiting):
             name = setting.get(key)
-            state = (
-                states_of(document.schedules[name])[key] if name else document.resolved(key).state
-            )
-            if state not in SERVED:
-                continue
             turned = name if name in turn.opens else before.get(key, name)
             if turned is None:  # the document's own word, which no window had changed
+                continue
+            state = states.said(name, key)
+            if state not in SERVED:
                 continue
             back = Return(turn.at, name, turned, _context(document, open_, key))
             served = found.get(key, Coming()).served or back
@@ -164,34 +130,15 @@ def coming(
     return found
 
 
-def setters(document: DesiredState, open_: Collection[str]) -> dict[str, str]:
-    """By model, the open window that says what its state is."""
-    return {
-        key: name
-        for name in in_order(document, open_)
-        for key in states_of(document.schedules[name])
-    }
-
-
-def states_of(schedule: Schedule) -> dict[str, str]:
-    """By model, the state that a window sets."""
-    models = schedule.set.models.items()
-    return {key: changes.state for key, changes in models if changes.state is not None}
-
-
 def _context(document: DesiredState, open_: Collection[str], key: str) -> int:
     """The context of a model while these windows are open."""
+    setting = (name for name in open_ if key in document.schedules[name].set.models)
     context = document.resolved(key).context
-    for name in in_order(document, open_):
-        changes = document.schedules[name].set.models.get(key)
-        if changes is not None and changes.context is not None:
+    for name in in_order(document, setting):
+        changes = document.schedules[name].set.models[key]
+        if changes.context is not None:
             context = changes.context
     return context
-
-
-def in_order(document: DesiredState, names: Iterable[str]) -> tuple[str, ...]:
-    """These windows, the one that wins last."""
-    return tuple(sorted(names, key=lambda name: (document.schedules[name].priority, name)))
 
 
 def _changed(model: Model, changes: Strict) -> Model:

@@ -57,6 +57,12 @@ class Picture:
     overfull: Problem | None = None
     schedules: Mapping[ModelKey, ScheduleStatus] = field(default_factory=dict)
 
+    @property
+    def zone(self) -> str:
+        """The zone in which people think of instants: the document's."""
+        accepted = self.config.accepted
+        return (accepted.document.timezone if accepted is not None else None) or "UTC"
+
     def current(self, key: ModelKey) -> InstanceView | None:
         """The instance that answers for a model."""
         return self._instances.get((key, InstancePhase.CURRENT))

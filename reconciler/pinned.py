@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 
 from reconciler.budget import need_of
 from reconciler.knowledge import Knowledge, spec_of
-from reconciler.overlay import for_host, in_order
+from reconciler.overlay import for_host
 from reconciler.picture import Picture
 from reconciler.state import DiskState, Effective, ModelKey, Observed
 from reconciler.timetable import HORIZON, around, zone_of
+from reconciler.window_states import in_order
 from schemas.desired import DesiredState
 from schemas.errors import Problem
 from schemas.parse import pointer

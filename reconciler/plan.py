@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from reconciler import budget, drift, transfers, verdicts
+from reconciler import budget, drift, prune, transfers, verdicts
 from reconciler.actions import (
     Action,
     Download,
@@ -41,19 +41,23 @@ def plan(
     judged = verdicts.by_key(cases)
     held = holds(effective, observed, known.published, judged)
     now = sum(budget.accounted(i) for i in observed.instances)
+    removed = prune.remains(cases, effective, observed, known, running)
     if effective.suspended:
-        return Plan((), judged, (), held, total, now, now, now)
+        return Plan((), judged, (), held, total, now, now, now, removed=removed)
     lane = _lane(effective, observed, held, running, cases, total, known.serial)
     held = _still_held(held, lane.steps, observed)
     files = list(transfers.steps(cases, effective.disk, observed, known, running))
     moved, later = _publish(effective, known, held, lane.steps)
-    steps = _with_memory([*files, *moved, *lane.steps, *later], now)
+    last = prune.steps(removed, cases, running)
+    steps = _with_memory([*files, *moved, *lane.steps, *later, *last], now)
     if known.drifts:
         steps = [replace(s, repairs=_repairs(s.action, effective, known)) for s in steps]
     cancels = (*transfers.stale(cases, running), *lane.cancels)
     path = [now, *(step.memory_after for step in steps)]
     spare = _spare(cases, steps, max(path), total)
-    return Plan(tuple(steps), judged, cancels, held, total, now, path[-1], max(path), spare)
+    return Plan(
+        tuple(steps), judged, cancels, held, total, now, path[-1], max(path), spare, removed
+    )
 
 
 def _lane(
@@ -67,7 +71,7 @@ def _lane(
 ) -> Lane:
     """The memory side. Until the budget is known nothing is loaded and nothing leaves."""
     admitted = [c for c in cases if c.verdict.admitted]
-    admitted.sort(key=lambda c: verdicts.rank(c.model, observed))
+    admitted.sort(key=lambda c: c.rank)
     untouched = {c.model.key for c in cases if c.model.suspended}
     if total is None:
         untouched.update(i.key for i in observed.instances)

@@ -25,6 +25,7 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from reconciler.tombstones import Tombstones
 from schemas.events import Event
 
 
@@ -130,6 +131,9 @@ class Journal(Protocol):
     def proven(self) -> Mapping[ModelKey, Proven]:
         """What models ran when they last answered."""
 
+    def tombstones(self) -> Tombstones:
+        """Which models the document had, and which were removed from it."""
+
     async def save_epoch(self, epoch: int, fingerprint: str) -> None:
         """Persist a new epoch."""
 
@@ -144,6 +148,9 @@ class Journal(Protocol):
 
     async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
         """Persist what models ran when they last answered."""
+
+    async def save_tombstones(self, tombstones: Tombstones) -> None:
+        """Persist which models the document has, and which were removed from it."""
 
 
 class Events(Protocol):

@@ -14,8 +14,9 @@ from datetime import datetime
 from reconciler.picture import Picture
 from reconciler.plan import plan
 from reconciler.prewarm import loads
-from reconciler.resolve import resolve, variants
+from reconciler.resolve import named, resolve, variants
 from reconciler.state import ArtifactRef, ConfigView, DiskState
+from reconciler.tombstones import following
 
 
 def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
@@ -27,7 +28,8 @@ def at_instant(picture: Picture, at: datetime, host: str) -> Picture:
     known = picture.known
     if effective != picture.effective:  # an epoch begins, and sizes are looked up anew
         known = replace(known, ledger=known.fresh)
-    decided = plan(effective, observed, known, picture.running)
+    then = replace(observed, at=at)  # what waits for its time has it by then
+    decided = plan(effective, then, known, picture.running)
     return replace(picture, effective=effective, plan=decided, known=known, asked_at=at)
 
 
@@ -43,5 +45,14 @@ def candidate(
     """
     observed = replace(picture.observed, disk={**picture.observed.disk, **disk})
     other = replace(picture, config=config, observed=observed)
+    if config.accepted is not None and config.accepted is not picture.config.accepted:
+        tombstones = following(
+            picture.known.tombstones,
+            config.path,
+            named(config.accepted, host),
+            config.accepted.generation,
+            observed.at,
+        )
+        other = replace(other, known=replace(picture.known, tombstones=tombstones))
     found = at_instant(other, at or observed.at, host)
     return found if at is not None else replace(found, asked_at=None)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from reconciler import conditions
+from reconciler.actions import Remains
 from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
 from reconciler.daemon_conditions import of_daemon
 from reconciler.owners import lent
 from reconciler.picture import Picture
+from reconciler.prune import words
 from reconciler.routes import closed
 from reconciler.state import (
     DiskPhase,
@@ -32,6 +34,7 @@ from schemas.status import (
     MachineStatus,
     MemoryStatus,
     ModelStatus,
+    RemovedStatus,
     ServingStatus,
     Summary,
     TargetStatus,
@@ -79,6 +82,19 @@ def report(picture: Picture, previous: DaemonStatus | None, about: About) -> Dae
         next=_turn(picture.effective.turn),
         leases=len(picture.effective.leases),
         tzdata=about.tzdata,
+        removed=tuple(_removed(each, picture.zone) for each in picture.plan.removed),
+    )
+
+
+def _removed(each: Remains, zone: str) -> RemovedStatus:
+    return RemovedStatus(
+        key=each.key,
+        source=str(each.artifact),
+        since=conditions.instant(each.since),
+        left=each.doing,
+        bytes=each.ours,
+        until=conditions.instant(each.until) if each.until is not None else None,
+        message=words(each, zone),
     )
 
 

@@ -9,25 +9,16 @@ own; leases run out in the same way.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import cast
 
 from reconciler.canary import Canary
 from reconciler.hours import RESTING, by_the_clock
 from reconciler.leases import ABOVE_WINDOWS, Leased, laid, leased
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
-from reconciler.overlay import (
-    SERVED,
-    Coming,
-    coming,
-    for_host,
-    in_windows,
-    open_windows,
-    setter,
-    setters,
-    timeline,
-)
+from reconciler.overlay import SERVED, Coming, coming, for_host, in_windows
 from reconciler.prewarm import NOTHING_KNOWN, Loads, contexts
 from reconciler.state import (
     Accepted,
@@ -40,15 +31,19 @@ from reconciler.state import (
     ModelState,
     ServingDefaults,
 )
+from reconciler.turns import Turns
+from reconciler.window_states import WindowStates, in_order
 from schemas.alias import alias_targets
 from schemas.desired import DesiredState
 from schemas.inference import Sampling
 from schemas.model import Model
 from schemas.quantities import Share
-from schemas.support import unsupported
+from schemas.support import of_model, of_whole
 
 NOTHING = Effective(generation=0)
 """What holds before any document was accepted: serve nothing."""
+_SERVING_FIELDS = ("sampling", "system", "template")
+_NO_DEFAULTS = ServingDefaults()
 
 
 def resolve(
@@ -84,6 +79,12 @@ def artifacts(
     )
 
 
+def named(accepted: Accepted, host: str) -> dict[ModelKey, ArtifactRef]:
+    """The files of each model of the document on that machine, whatever leases say."""
+    plain = for_host(accepted.document, host)
+    return {ModelKey(k): ArtifactRef(*plain.resolved(k).artifact) for k in plain.models}
+
+
 def under_demand(effective: Effective, demands: Mapping[ModelKey, Demand]) -> Effective:
     """What holds of `effective` while requests demand models."""
     models = tuple(_demanded(model, demands.get(model.key)) for model in effective.models)
@@ -115,16 +116,13 @@ def of_document(
     The value is the same until `until`, while loads take as long as that.
     """
     plain = for_host(accepted.document, host)
-    windows, found = open_windows(plain, at), leased(accepted, leases, at)
+    turns, found = Turns(plain, at), leased(accepted, leases, at)
+    windows = in_order(plain, turns.open)
     document = laid(in_windows(plain, windows), found)
-    of_document, of_models = unsupported(laid(plain, found))
-    by = setters(plain, windows)
-    models = tuple(
-        _explained(_model(order, key, document.resolved(key), of_models[key]), plain, by.get(key))
-        for order, key in enumerate(document.models)
-    )
-    hours = by_the_clock(plain, windows, models, loads, at, found.states)
-    turn = next(timeline(plain, at), None)
+    lent = laid(plain, found)
+    models = tuple(_models(document, plain, windows, lent))
+    hours = by_the_clock(plain, windows, models, loads, turns, found.states)
+    turn = next(iter(turns), None)
     changes = [*hours.changes, *(lease.expires_at for lease in found.held)]
     if turn is not None:
         changes.append(turn.at)
@@ -142,9 +140,13 @@ def of_document(
             request_s=document.limits.request,
             body=document.limits.body,
         ),
-        upkeep=Upkeep(drift=document.reconcile.drift),
+        upkeep=Upkeep(
+            drift=document.reconcile.drift,
+            prune_disk=document.reconcile.prune_disk,
+            retention_s=document.reconcile.retention,
+        ),
         suspended=document.suspend,
-        unsupported=of_document,
+        unsupported=of_whole(lent),
         windows=windows,
         leases=found.held,
         turn=turn,
@@ -157,7 +159,32 @@ def fingerprint(effective: Effective) -> str:
     return hashlib.sha256(repr(replace(effective, generation=0)).encode()).hexdigest()
 
 
-def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> EffectiveModel:
+def _models(
+    document: DesiredState, plain: DesiredState, windows: Sequence[str], lent: DesiredState
+) -> Iterator[EffectiveModel]:
+    """The models of a document on which windows lie. `plain` is without windows and leases, `lent`
+    without windows: what has no effect is said of those.
+    """
+    by = WindowStates(plain).setters(windows)
+    for order, (key, entry) in enumerate(document.models.items()):
+        model = document.resolved(key)
+        missing = of_model(model if lent.models[key] is entry else lent.resolved(key))
+        window = by.get(key)
+        if window is None:
+            yield _model(order, key, model, missing)
+        else:
+            schedule = plain.schedules[window]
+            yield _model(order, key, model, missing, schedule.priority, f"schedule/{window}")
+
+
+def _model(
+    order: int,
+    key: str,
+    model: Model,
+    missing: tuple[str, ...],
+    window: int = 0,
+    because: str = "document",
+) -> EffectiveModel:
     return EffectiveModel(
         key=ModelKey(key),
         order=order,
@@ -178,14 +205,9 @@ def _model(order: int, key: str, model: Model, missing: tuple[str, ...]) -> Effe
         group=model.group,
         canary=_canary(model),
         unsupported=missing,
+        window=window,
+        because=because,
     )
-
-
-def _explained(model: EffectiveModel, document: DesiredState, window: str | None) -> EffectiveModel:
-    """The model with the window that sets its state, if one does."""
-    if window is None:
-        return model
-    return replace(model, window=document.schedules[window].priority, because=f"schedule/{window}")
 
 
 def _lent(
@@ -211,12 +233,10 @@ def _after_leases(key: str, plain: DesiredState, found: Leased) -> datetime | No
             continue
         if key not in plain.models:
             return None
-        windows = open_windows(plain, end)
-        name = setter(plain, windows, key)
-        changes = plain.schedules[name].set.models[key] if name is not None else None
-        if (changes.state if changes is not None else plain.resolved(key).state) in SERVED:
+        turns, states = Turns(plain, end), WindowStates(plain)
+        if states.said(states.setters(turns.open).get(key), key) in SERVED:
             return end
-        served = coming(plain, windows, [key], end).get(key, Coming()).served
+        served = coming(plain, turns.open, [key], turns).get(key, Coming()).served
         return served.at if served is not None else None
     return None
 
@@ -229,6 +249,8 @@ def _canary(model: Model) -> Canary | None:
 
 
 def _serving(model: Model) -> ServingDefaults:
+    if model.model_fields_set.isdisjoint(_SERVING_FIELDS):
+        return _NO_DEFAULTS
     sampling = model.sampling
     return ServingDefaults(
         system=model.system,
@@ -258,8 +280,8 @@ def _demanded(model: EffectiveModel, demand: Demand | None) -> EffectiveModel:
 def _aliases(document: DesiredState) -> dict[str, tuple[ModelKey, ...]]:
     """Names to ordered keys; a route by task is the list of its targets."""
     return {
-        name: tuple(ModelKey(key) for key in alias_targets(alias))
-        for name, alias in sorted(document.aliases.items())
+        name: cast("tuple[ModelKey, ...]", alias_targets(document.aliases[name]))
+        for name in sorted(document.aliases)
     }
 
 

@@ -172,6 +172,8 @@ def _refusal(sight: _Sight) -> tuple[Code, str] | None:
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {failure.message}"
     if verdict.reason == "UnsupportedField":
         return Code.MODEL_FAILED, f"{model.key} cannot be served: {verdict.message}"
+    if verdict.reason == "Thrashing":
+        return Code.THRASHING, verdict.message
     if verdict.admitted is not True and not verdict.fits_alone:
         return Code.NOT_ADMITTED, f"{model.key} {verdict.message}"
     return None

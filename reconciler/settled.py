@@ -16,6 +16,7 @@ from reconciler.state import (
     EffectiveModel,
     InstancePhase,
     ModelKey,
+    ModelState,
 )
 
 __all__ = ["Gap", "gaps"]
@@ -45,8 +46,8 @@ def _gap(key: ModelKey, picture: Picture) -> Gap | None:
     if verdict.wanted and _arrived(key, verdict, picture):
         return None
     if verdict.reason in ("Suspended", "UnsupportedField"):
-        serves = verdict.reason == "Suspended" and picture.current(key) is not None
-        return None if serves else Gap(key, verdict.reason, verdict.message, pending=False)
+        stays = verdict.reason == "Suspended" and _stays(model, verdict, picture)
+        return None if stays else Gap(key, verdict.reason, verdict.message, pending=False)
     if failure is not None:
         return Gap(key, failure.reason, failure.message, pending=failure.retry_at is not None)
     return _wanted(model, verdict, picture) if verdict.wanted else _at_rest(model, picture)
@@ -60,6 +61,20 @@ def _arrived(key: ModelKey, verdict: Verdict, picture: Picture) -> bool:
         and verdict.spec is not None
         and current.spec_hash == verdict.spec.spec_hash
     )
+
+
+def _stays(model: EffectiveModel, verdict: Verdict, picture: Picture) -> bool:
+    """Whether a suspended model is as it would be made."""
+    here, phase = _leaving(model.key, picture) is not None, picture.disk(model).phase
+    match model.state:
+        case ModelState.LOADED:
+            return _arrived(model.key, verdict, picture)
+        case ModelState.ON_DEMAND if here:
+            return _arrived(model.key, verdict, picture)
+        case ModelState.ABSENT:
+            return not here and phase is DiskPhase.ABSENT
+        case _:
+            return not here and phase is DiskPhase.VERIFIED
 
 
 def _wanted(model: EffectiveModel, verdict: Verdict, picture: Picture) -> Gap:

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from schemas.schedule import DAYS, Schedule, When
+from schemas.schedule import DAYS, Schedule
 
 HORIZON = timedelta(days=400)
 """How far ahead anybody looks: every weekly rule and every change of clocks comes up in it."""
@@ -67,20 +67,25 @@ def spans(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterat
 
     What the change of clocks leaves nothing of is not among them.
     """
-    rules = [_Rule.of(when) for when in schedule.when]
+    rules = _rules(schedule)
     excepted = {date.fromisoformat(text) for text in schedule.except_}
     day = first
     while day <= last:
         if day not in excepted:
-            found = (rule.on(day, zone) for rule in rules if day.weekday() in rule.days)
-            yield from sorted(span for span in found if span.start < span.end)
+            weekday = day.weekday()
+            found = [rule.on(day, zone) for rule in rules if weekday in rule.days]
+            if len(found) > 1:
+                found.sort()
+            for span in found:
+                if span.start < span.end:
+                    yield span
         day += DAY
 
 
 def around(schedule: Schedule, zone: ZoneInfo, at: datetime, ahead: timedelta) -> Iterator[Span]:
     """The spans that end after `at` and whose starts lie at most about `ahead` of it."""
     today = at.astimezone(zone).date()
-    longest = max(_Rule.of(when).length for when in schedule.when)
+    longest = max(rule.length for rule in _rules(schedule))
     first, last = today - DAY * (longest + _SLACK), today + DAY * _SLACK + ahead
     return (span for span in spans(schedule, zone, first, last) if span.end > at)
 
@@ -92,23 +97,30 @@ def active(schedule: Schedule, zone: ZoneInfo, at: datetime) -> bool:
 
 def next_boundary(schedule: Schedule, zone: ZoneInfo, at: datetime) -> datetime | None:
     """The first instant after `at` at which the window opens or closes; None: not in 400 days."""
+    return standing(schedule, zone, at)[1]
+
+
+def standing(schedule: Schedule, zone: ZoneInfo, at: datetime) -> tuple[bool, datetime | None]:
+    """`active` and `next_boundary` at once."""
     until: datetime | None = None
     for span in around(schedule, zone, at, HORIZON):
         if until is None:
             if span.start > at:
-                return span.start
+                return False, span.start
             until = span.end
         elif span.start <= until:
             until = max(until, span.end)
         else:
-            return until
-    return until if until is not None and until < at + HORIZON else None
+            return True, until
+    if until is None:
+        return False, None
+    return True, until if until < at + HORIZON else None
 
 
 def ended(schedule: Schedule, zone: ZoneInfo, at: datetime, back: timedelta) -> datetime | None:
     """The last instant until `at` at which a span of the window ended, if within `back` of it."""
     today = at.astimezone(zone).date()
-    longest = max(_Rule.of(when).length for when in schedule.when)
+    longest = max(rule.length for rule in _rules(schedule))
     first = today - back - DAY * (longest + _SLACK)
     ends = (span.end for span in spans(schedule, zone, first, today + DAY * _SLACK))
     return max((end for end in ends if at - back < end <= at), default=None)
@@ -120,7 +132,7 @@ def adjusted(
     """In words, what changes of clocks do to the starts and ends that come until `at + ahead`, in
     the order of their dates.
     """
-    rules = [_Rule.of(when) for when in schedule.when]
+    rules = _rules(schedule)
     excepted = {date.fromisoformat(text) for text in schedule.except_}
     day = at.astimezone(zone).date() - DAY * (max(rule.length for rule in rules) + _SLACK)
     found: dict[str, None] = {}
@@ -141,7 +153,7 @@ def skipped(
     """Each time after `at`, up to `until`, that clocks jump over as a whole, so that the window
     does not open: when they jump, and the words of `adjusted`.
     """
-    rules = [_Rule.of(when) for when in schedule.when]
+    rules = _rules(schedule)
     excepted = {date.fromisoformat(text) for text in schedule.except_}
     for day in _jumps(zone, at, until):
         for rule in rules:
@@ -183,17 +195,17 @@ class _Rule:
 
     @staticmethod
     @lru_cache(maxsize=1024)
-    def of(when: When) -> _Rule:
-        """The rule that was written."""
-        from_day, _, from_clock = when.from_.rpartition(" ")
-        to_day, _, to_clock = when.to.rpartition(" ")
-        start, end = _seconds(from_clock), _seconds(to_clock)
-        over = 1 if end <= start else 0
+    def of(days: tuple[str, ...], begin: str, end: str) -> _Rule:
+        """The rule that was written; its texts are quicker to look up than the record of them."""
+        from_day, _, from_clock = begin.rpartition(" ")
+        to_day, _, to_clock = end.rpartition(" ")
+        start, close = _seconds(from_clock), _seconds(to_clock)
+        over = 1 if close <= start else 0
         if not from_day:
-            return _Rule(frozenset(_weekdays(when.days)), start, end, over)
-        begin = DAYS.index(from_day)
-        length = (DAYS.index(to_day) - begin) % 7
-        return _Rule(frozenset({begin}), start, end, length or 7 * over)
+            return _Rule(frozenset(_weekdays(days)), start, close, over)
+        weekday = DAYS.index(from_day)
+        length = (DAYS.index(to_day) - weekday) % 7
+        return _Rule(frozenset({weekday}), start, close, length or 7 * over)
 
     def on(self, day: date, zone: ZoneInfo) -> Span:
         """The span that starts on a date; empty when clocks jump over all of it."""
@@ -216,6 +228,10 @@ class _Rule:
                     f"{local:%H:%M}" if local.date() == wall.date() else f"{local:%Y-%m-%d %H:%M}"
                 )
                 yield f"{wall:%Y-%m-%d %H:%M} does not exist -> {there}"
+
+
+def _rules(schedule: Schedule) -> list[_Rule]:
+    return [_Rule.of(when.days, when.from_, when.to) for when in schedule.when]
 
 
 def _clock(seconds: int) -> str:

@@ -1,7 +1,7 @@
 """The file side of a plan: downloads and verifications in the order of need, and deletions. Pure.
 
-Only files that lmxd itself put on the disk are ever deleted, and only for a model whose state is
-`absent`. At most one thing happens to an artifact at a time.
+Only files that lmxd itself put on the disk are ever deleted: here those of models whose state is
+`absent`, in `prune` those of removed ones. At most one thing happens to an artifact at a time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def steps(
     running: Mapping[str, Action],
 ) -> Iterator[Step]:
     """What is to be done about files. Steps that run already are among them."""
-    kept = _kept(cases, known)
+    stays = kept(cases, known)
     for artifact, users in _by_artifact(cases).items():
         under_way = [running[k] for verb in VERBS if (k := f"{verb}:{artifact}") in running]
         yield from map(Step, under_way)
@@ -45,7 +45,7 @@ def steps(
             action = _fetch(artifact, users, limits, observed, known) if free else None
             action = None if arriving else action
         else:
-            action = _removal(artifact, users, kept, observed, known)
+            action = _removal(artifact, users, stays, observed, known)
         if action is not None and action.key not in running:
             yield Step(action, tuple(other.key for other in under_way))
 
@@ -80,7 +80,7 @@ def _by_artifact(cases: Sequence[Case]) -> dict[ArtifactRef, list[Case]]:
     return found
 
 
-def _kept(cases: Sequence[Case], known: Knowledge) -> set[tuple[str, str | None]]:
+def kept(cases: Sequence[Case], known: Knowledge) -> set[tuple[str, str | None]]:
     """Sources and revisions whose files stay, under whatever name the document has for them; the
     revision is None while it is not settled what files a name stands for.
     """
@@ -122,22 +122,23 @@ def _fetch(
 def _removal(
     artifact: ArtifactRef,
     users: Sequence[Case],
-    kept: set[tuple[str, str | None]],
+    stays: set[tuple[str, str | None]],
     observed: Observed,
     known: Knowledge,
 ) -> Action | None:
     disk, keys = users[0].disk, tuple(case.model.key for case in users)
     source = artifact.source
-    if disk.ours <= 0 or not kept.isdisjoint({(source, disk.revision), (source, None)}):
+    if disk.ours <= 0 or not stays.isdisjoint({(source, disk.revision), (source, None)}):
         return None
-    if _in_use(artifact, disk, observed):
+    if in_use(artifact, disk, observed):
         return None
     action = Delete(artifact, disk.revision or "", keys)
     record = known.failures.get(delete_subject(artifact))
     return None if blocks(record, action.key, observed.at) else action
 
 
-def _in_use(artifact: ArtifactRef, disk: DiskState, observed: Observed) -> bool:
+def in_use(artifact: ArtifactRef, disk: DiskState, observed: Observed) -> bool:
+    """Whether an instance was loaded from these files, or loads."""
     return any(
         i.phase is not InstancePhase.DEAD
         and (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler import budget, drift
+from reconciler import budget, drift, thrash
 from reconciler.actions import InstanceSpec, Need, Verdict
 from reconciler.admission import Admission, Candidate, Kept, Room, select
 from reconciler.backoff import Record, blocks
@@ -18,6 +18,7 @@ from reconciler.budget import Ledger
 from reconciler.drift import Drift
 from reconciler.knowledge import Knowledge, load_key, previous_subject, spec_of, standing
 from reconciler.previous import need_again, spec_again
+from reconciler.ranking import behind, rank
 from reconciler.state import (
     DiskState,
     Effective,
@@ -54,6 +55,7 @@ class Case:
     reserve: int
     lasting: bool
     left: tuple[Drift, ...]
+    rank: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,19 @@ def judge(
         for model in effective.models
     ]
     candidates = [
-        Candidate(f.model, f.need, rank(f.model, observed))
+        Candidate(f.model, f.need, rank(f.model, observed, known.refused))
         for f in facts
         if f.wanted and not f.hopeless
     ]
     candidates += [
-        Candidate(f.model, f.previous.need, _behind(f.model))
+        Candidate(f.model, f.previous.need, behind(f.model))
         for f in facts
         if f.hopeless and f.previous is not None
     ]
     candidates += [
-        Candidate(f.model, Need(weights=held, basis="measured"), rank(f.model, observed))
+        Candidate(
+            f.model, Need(weights=held, basis="measured"), rank(f.model, observed, known.refused)
+        )
         for f in facts
         if f.model.spare and not (f.wanted or f.model.suspended) and (held := _staying(f.instances))
     ]
@@ -235,36 +239,6 @@ def _unsupported(model: EffectiveModel) -> str | None:
     return None
 
 
-def rank(model: EffectiveModel, observed: Observed) -> tuple[float, ...]:
-    """Pinned, class, then priority, that of the window, and file order; among demands the busy
-    and the waiting first. Behind all of these what may only have spare memory: what is there for a
-    window that opens soon or still answers, what is to be there, and what nobody wants back.
-    """
-    if model.spare is not None:
-        return (1.0, _spare_class(model, observed), -model.priority, -model.window, model.order)
-    pinned = 0.0 if model.pinned else 1.0
-    if model.state is ModelState.LOADED:
-        return (pinned, 0.0, 0.0, 0.0, -model.priority, -model.window, 0.0, model.order)
-    demand = observed.demands.get(model.key)
-    busy = any(i.key == model.key and i.in_flight for i in observed.instances)
-    waiting = demand is not None and demand.waiting > 0
-    quiet = demand.quiet_s if demand and not (busy or waiting) else 0.0
-    merit = (-model.priority, -model.window)
-    return (pinned, 1.0, not busy, not waiting, *merit, quiet, model.order)
-
-
-def _behind(model: EffectiveModel) -> tuple[float, ...]:
-    """The rank of what a model ran before: behind all that is wanted as the document has it."""
-    return (1.0, 1.5, -model.priority, -model.window, model.order)
-
-
-def _spare_class(model: EffectiveModel, observed: Observed) -> float:
-    if model.spare is Spare.PREWARM:
-        return 3.0
-    busy = any(i.key == model.key and i.in_flight for i in observed.instances)
-    return 2.0 if busy or model.spare is Spare.BRIDGE else 4.0
-
-
 def _case(
     facts: _Facts,
     effective: Effective,
@@ -284,6 +258,9 @@ def _case(
         fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
         reserve = max(reserve, fresh.total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
+    refusal = known.refused.get(model.key)
+    if refusal is not None and admitted is False:
+        reason, message = "Thrashing", f"{thrash.words(model.key, refusal)}; it {message}"
     candidate = Candidate(model, facts.previous.need if facts.previous else need, ())
     fits = admitted is True or always is None or always.fits(candidate)
     if always and not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
@@ -308,6 +285,7 @@ def _case(
         reserve=reserve,
         lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
         left=facts.left,
+        rank=rank(model, observed, known.refused),
     )
 
 
@@ -327,6 +305,7 @@ def _again(facts: _Facts, previous: _Previous, admission: Admission) -> Case:
         reserve=max(previous.reserve, previous.need.total),
         lasting=True,
         left=facts.left,
+        rank=behind(facts.model),
     )
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "MemoryStatus",
     "ModelStatus",
     "NextStatus",
+    "RemovedStatus",
     "ScheduleStatus",
     "ServingStatus",
     "Summary",
@@ -243,11 +244,31 @@ class TurnStatus(_Status, frozen=True):
     closes: tuple[str, ...]
 
 
+Left = Literal["draining", "unloading", "deleting", "files"]
+
+
+class RemovedStatus(_Status, frozen=True):
+    """A model that was removed from the document, for as long as anything of it is left.
+
+    `bytes` of its files lmxd put there; they are deleted at `until`, or stay for as long as that is
+    None. `message` says all of it in words.
+    """
+
+    key: str
+    source: str
+    since: str
+    left: Left
+    bytes: int
+    until: str | None
+    message: str
+
+
 class DaemonStatus(_Status, frozen=True):
     """The whole daemon. `generation` is that of the document, 0 before any was accepted.
 
     `windows`: those that are open, the one that wins last. `leases`: how many hold. `tzdata`:
-    version of the database of time zones, "" where it is not known.
+    version of the database of time zones, "" where it is not known. `removed`: what is left of
+    models that the document has no more, the latest last.
     """
 
     version: str
@@ -263,6 +284,7 @@ class DaemonStatus(_Status, frozen=True):
     next: TurnStatus | None = None
     leases: int = 0
     tzdata: str = ""
+    removed: tuple[RemovedStatus, ...] = ()
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type."""

@@ -15,7 +15,7 @@ from schemas.desired import DesiredState
 from schemas.model import Model
 from schemas.parse import pointer
 
-__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "unsupported"]
+__all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "of_model", "of_whole", "unsupported"]
 
 T = TypeVar("T")
 
@@ -58,10 +58,6 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/limits/download_window": Gap(
         "all of it", lambda document: document.limits.download_window is not None
     ),
-    "/reconcile/prune_disk": Gap("true", lambda document: document.reconcile.prune_disk),
-    "/reconcile/retention": Gap(
-        "all of it", lambda document: "retention" in document.reconcile.model_fields_set
-    ),
     "/policy/sources": Gap(
         "all of it", lambda document: "sources" in document.policy.model_fields_set
     ),
@@ -82,25 +78,33 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
     The first part holds JSON pointers into the document, the second for each model (every key is
     there) pointers relative to it, `defaults` included.
     """
+    models = {key: of_model(document.resolved(key)) for key in document.models}
+    return of_whole(document), models
+
+
+def of_whole(document: DesiredState) -> tuple[str, ...]:
+    """The first part of `unsupported`."""
     windows = document.schedules.items()
     overlays: list[tuple[tuple[str, ...], dict[str, Alias]]] = [
         ((), document.aliases),
         *((("schedules", name, "set"), each.set.aliases) for name, each in windows),
         *((("hosts", name, "set"), each.set.aliases) for name, each in document.hosts.items()),
     ]
-    routes = [
+    routes = (
         pointer((*place, "aliases", name))
         for place, aliases in overlays
         for name, alias in aliases.items()
         if isinstance(alias, Route)
-    ]
-    top = tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
-    models = {
-        key: tuple(f"/{name}" for name, gap in MODEL.items() if gap.asks(model))
-        for key in document.models
-        for model in (document.resolved(key),)
-    }
-    return (*top, *routes), models
+    )
+    return (*(name for name, gap in DOCUMENT.items() if gap.asks(document)), *routes)
+
+
+def of_model(model: Model) -> tuple[str, ...]:
+    """One model's place in the second part of `unsupported`, for a model with its defaults. What
+    is not set is neutral, so that is not asked: there may be thousands of models.
+    """
+    set_ = model.model_fields_set
+    return tuple(f"/{name}" for name in MODEL if name in set_ and MODEL[name].asks(model))
 
 
 def is_inline(template: str) -> bool:

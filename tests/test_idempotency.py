@@ -69,6 +69,7 @@ async def test_a_file_nobody_understands_is_no_reason_not_to_start(
     folder.write("idempotency", {"answers": {"k": 7}})
     answers = Answers(folder, clock.now)
     assert answers.find("k") is None
+    assert "idempotency.json was moved to" in folder.notices[0]
     await answers.keep("k", ANSWER)
     assert Answers(folder, clock.now).find("k") == ANSWER
 

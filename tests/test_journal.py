@@ -13,6 +13,7 @@ from reconciler.budget import Ledger, Measurement
 from reconciler.drift import Drift, Drifts
 from reconciler.previous import Proven
 from reconciler.state import ArtifactRef, ModelKey
+from reconciler.tombstones import Tombstone, Tombstones
 
 AT = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
@@ -40,6 +41,8 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
         {"n": [1, "x"]},
     )
     proven = Proven(spec, 7)
+    stone = Tombstone(ModelKey("b"), ArtifactRef("hf:org/b", "main"), AT, 3)
+    tombstones = Tombstones("/doc", {ModelKey("a"): ArtifactRef("hf:org/a")}, (stone,))
     with folder(tmp_path) as state:
         first = Journal(state)
         assert first.drifts() == Drifts()
@@ -49,6 +52,8 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
         await first.save_failures({"load:a": record, "download:b": waiting})
         await first.save_drifts(drifts)
         await first.save_proven({ModelKey("a"): proven})
+        assert first.tombstones() == Tombstones()
+        await first.save_tombstones(tombstones)
     with folder(tmp_path) as state:
         again = Journal(state)
         assert again.state_id == first.state_id
@@ -57,6 +62,7 @@ async def test_everything_comes_back(tmp_path: Path) -> None:
         assert again.failures() == {"load:a": record, "download:b": waiting}
         assert again.drifts() == drifts
         assert again.proven() == {"a": proven}
+        assert again.tombstones() == tombstones
 
 
 async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:
@@ -75,4 +81,10 @@ async def test_a_broken_file_costs_only_its_own_memory(tmp_path: Path) -> None:
 async def test_values_of_another_shape_are_begun_anew(tmp_path: Path) -> None:
     with folder(tmp_path) as state:
         state.write("failures", {"records": {"load:a": "nonsense"}})
-        assert Journal(state).failures() == {}
+        state.write("state", {"stateId": "kept", "epoch": "nonsense", "fingerprint": "f"})
+        journal = Journal(state)
+        assert (journal.failures(), journal.epoch(), journal.state_id) == ({}, (0, ""), "kept")
+        assert [notice.partition(" was moved")[0] for notice in state.notices] == [
+            str(tmp_path / name) for name in ("state.json", "failures.json")
+        ]
+    assert len(list(tmp_path.glob("*.json.bad-*"))) == 2

@@ -12,6 +12,7 @@ from lmxd.desired.generate import json_schema
 from lmxd.desired.managers import Managers
 from lmxd.http.ports import Stamp
 from reconciler import explain, preview
+from reconciler.catalog import Entry, catalog
 from reconciler.conditions import instant
 from reconciler.loop.driver import Loop
 from reconciler.owners import with_owners
@@ -63,6 +64,10 @@ class Control:
             path: ManagerStatus(owner.by, instant(owner.since), owner.generation)
             for path, owner in self._managers.owned(key).items()
         }
+
+    async def catalog(self) -> tuple[Entry, ...]:
+        """Every model with its files and what answers for it."""
+        return catalog((await self._loop.fresh()).picture)
 
     def config(self) -> ConfigView:
         """The accepted document and how the file stands."""

@@ -10,9 +10,16 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from lmxd.daemon.control_outlook import Outlook, Outlooks
-from lmxd.daemon.control_words import change_lines, shadow_lines, shadow_warnings, unsettled
+from lmxd.daemon.control_words import (
+    change_lines,
+    named_models,
+    shadow_lines,
+    shadow_warnings,
+    unsettled,
+)
 from lmxd.desired.document import DesiredFile
 from lmxd.desired.drafts import Draft, etag_of
 from lmxd.desired.read import parsed
@@ -61,14 +68,11 @@ class ControlEdits:
             edit = await self._still_planned(edit, plan_id)
         before = await self._outlooks.picture()
         if dry_run:
-            return await self._rehearsed(before, await self._document.draft(edit))
-        try:
-            draft = await self._document.commit(edit)
-        except RequestError as error:
-            if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
-                raise _stale(plan_id, None) from error
-            raise
-        return await self._done(before, draft)
+            draft = await self._document.draft(edit)
+            await self._judge(before, draft)
+            return await self._rehearsed(before, draft)
+        effect = await self._done(before, await self._committed(before, edit, plan_id))
+        return effect._replace(touched=effect.touched | named_models(edit.body))
 
     async def create(self, edit: Edit, *, dry_run: bool) -> Effect:
         """Write the first document; see the port."""
@@ -91,6 +95,7 @@ class ControlEdits:
         """What a change would lead to; see the port."""
         before = await self._outlooks.picture()
         draft = await self._document.draft(replace(edit, force=True))
+        await self._judge(before, draft)
         outlook, shadows = await self._outlook(before, self._view(), draft, at)
         return Planned(
             plan_id=outlook.plan_id,
@@ -142,6 +147,17 @@ class ControlEdits:
         if outlook.plan_id != plan_id:
             raise _stale(plan_id, outlook.plan_id)
         return replace(edit, if_match=(etag,))
+
+    async def _judge(self, before: Picture, draft: Draft) -> None:
+        await self._outlooks.judge(before, replace(self._view(), accepted=draft.accepted))
+
+    async def _committed(self, before: Picture, edit: Edit, plan_id: str | None) -> Draft:
+        try:
+            return await self._document.commit(edit, partial(self._judge, before))
+        except RequestError as error:
+            if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
+                raise _stale(plan_id, None) from error
+            raise
 
     async def _rehearsed(self, before: Picture, draft: Draft) -> Effect:
         return await self._effect(before, draft, self._view(), before.epoch, dry_run=True)

@@ -10,7 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from lmxd.daemon.control_outlook import Outlooks
-from lmxd.daemon.control_words import iso, lease_info, shadow_lines, shadow_warnings
+from lmxd.daemon.control_words import (
+    iso,
+    lease_info,
+    named_models,
+    shadow_lines,
+    shadow_warnings,
+)
 from lmxd.desired.drafts import etag_of
 from lmxd.desired.leases import Leases as LeaseOwner
 from lmxd.desired.managers import Managers
@@ -108,7 +114,7 @@ class ControlLeases:
             warnings=(*outlook.warnings, *shadow_warnings(shadows)),
             shadowed=shadow_lines(shadows),
         )
-        return Effect(answer, outlook.touched)
+        return Effect(answer, outlook.touched | named_models(MergePatch(lease.patch)))
 
     def _may(self, edit: Edit) -> Accepted:
         """The document that the lease is laid over; raises RequestError when it may not be."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from reconciler import consequences, explain, preview
+from reconciler import consequences, explain, pinned, preview
 from reconciler.loop.driver import Loop
 from reconciler.picture import Picture
 from reconciler.state import ArtifactRef, ConfigView, DiskState
 from reconciler.timeline import overcommitted, timeline
+from schemas.errors import DocumentError
 
 AHEAD_HOURS = 48
 AHEAD_MOST = 200
@@ -65,13 +66,34 @@ class Outlooks:
 
         `changed`: something in them is another than in `before`.
         """
+        after = await self.candidate(before, config, at)
+        return await asyncio.to_thread(_outlook, before, after, changed, self.host)
+
+    async def judge(self, before: Picture, config: ConfigView) -> None:
+        """Refuse what nobody could ever satisfy, unless it is so already: a document that cannot
+        be served as it stands can still be edited. Raises DocumentError.
+        """
+        accepted = config.accepted
+        if accepted is None or not pinned.contexts(accepted.document, self.host):
+            return
+        after = await self.candidate(before, config)
+        problem = await asyncio.to_thread(pinned.of_picture, after, self.host)
+        if problem is None:
+            return
+        if await asyncio.to_thread(pinned.of_picture, before, self.host) is None:
+            raise DocumentError("InvalidDocument", (problem,))
+
+    async def candidate(
+        self, before: Picture, config: ConfigView, at: datetime | None = None
+    ) -> Picture:
+        """The picture there would be if document and leases were those of `config`."""
         after = preview.candidate(before, config, {}, self.host, at)
         named = {model.artifact for model in after.effective.models}
         missing = frozenset(named - before.observed.disk.keys())
-        if missing:
-            found = await self._disk.observe(missing)
-            after = preview.candidate(before, config, found, self.host, at)
-        return await asyncio.to_thread(_outlook, before, after, changed, self.host)
+        if not missing:
+            return after
+        found = await self._disk.observe(missing)
+        return preview.candidate(before, config, found, self.host, at)
 
 
 def _outlook(before: Picture, after: Picture, changed: bool, host: str) -> Outlook:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import UNSET
@@ -10,7 +10,8 @@ from msgspec import UNSET
 from reconciler.settled import Gap
 from reconciler.shadows import Shadow
 from reconciler.state import Lease
-from schemas.edit import MISSING, Change
+from schemas.edit import MISSING, Change, EditBody, JsonPatch, MergePatch
+from schemas.leaves import parts
 from schemas.parse import pointer
 from schemas.wire.control import ChangeLine, LeaseInfo, Shadowed, Unsettled
 
@@ -32,6 +33,21 @@ def _line(change: Change) -> ChangeLine:
     if change.after is MISSING:
         return ChangeLine("remove", path, change.before)
     return ChangeLine("replace", path, change.before, change.after)
+
+
+def named_models(body: EditBody) -> frozenset[str]:
+    """The models that a patch names, whether or not it changes anything of them: who asks twice
+    that a model be loaded waits for it twice.
+    """
+    match body:
+        case MergePatch({"models": Mapping() as models}):
+            return frozenset(models)
+        case JsonPatch(operations):
+            paths = (each["path"] for each in operations if isinstance(each, Mapping))
+            found = (parts(path) for path in paths if isinstance(path, str))
+            return frozenset(path[1] for path in found if path[:1] == ("models",) and path[1:])
+        case _:
+            return frozenset()
 
 
 def shadow_lines(shadows: Iterable[Shadow]) -> tuple[Shadowed, ...]:

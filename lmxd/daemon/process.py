@@ -97,6 +97,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
         failures=dict(journal.failures()),
         drifts=journal.drifts(),
         proven=dict(journal.proven()),
+        tombstones=journal.tombstones(),
     )
     events = _events(journal, clock, poke)
     path = settings.document or Path.cwd() / DOCUMENT_NAME
@@ -244,10 +245,13 @@ async def _remember_outcomes(parts: _Parts) -> None:
 
 
 async def _sweep(parts: _Parts) -> None:
-    """Remove orphaned partial files, if it is known what is wanted; else a later start does."""
-    effective = (await parts.loop.fresh()).picture.effective
-    if effective.models:
-        await parts.files.sweep(frozenset(model.artifact for model in effective.models))
+    """Remove orphaned partial files, if it is known what is wanted; else a later start does. Those
+    of removed models stay, as all files of these do.
+    """
+    picture = (await parts.loop.fresh()).picture
+    if picture.effective.models:
+        wanted = frozenset(model.artifact for model in picture.effective.models)
+        await parts.files.sweep(wanted | picture.known.tombstones.artifacts)
 
 
 async def _stop_requests(parts: _Parts, server: Server, signals: _Signals) -> None:

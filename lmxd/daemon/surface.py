@@ -10,6 +10,7 @@ from lmxd.daemon.control_history import ControlHistory
 from lmxd.daemon.control_leases import ControlLeases
 from lmxd.daemon.control_outlook import Outlooks
 from lmxd.daemon.documents import Documents
+from lmxd.daemon.verbs import ControlVerbs
 from lmxd.http.calls import Calls
 from lmxd.http.ports import Access, Deps
 from lmxd.idempotency import Answers
@@ -52,6 +53,7 @@ def surface(
         control=control,
         edits=edits,
         leasing=leasing,
+        verbs=ControlVerbs(documents, edits, leasing, outlooks, gate),
         history=ControlHistory(document),
         calls=Calls(Answers(folder, now)),
         health=control,

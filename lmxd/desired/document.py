@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from lmxd.desired import history
 from lmxd.desired.desk import Desk, Follower, Pace
 from lmxd.desired.drafts import Draft
-from lmxd.desired.editing import Editing
+from lmxd.desired.editing import Editing, Judge
 from lmxd.desired.exchange import Displaced
 from lmxd.desired.generation import Generation
 from lmxd.desired.generations import Generations
@@ -126,14 +126,14 @@ class DesiredFile:
             _, draft = await self._editing.draft(edit)
             return draft
 
-    async def commit(self, edit: Edit) -> Draft:
-        """Carry an edit out. Without a change of meaning nothing is rewritten, but for a whole
-        text, which replaces the one that is there under the same number.
+    async def commit(self, edit: Edit, judge: Judge | None = None) -> Draft:
+        """Carry an edit out, if `judge` lets it pass. Without a change of meaning nothing is
+        rewritten, but for a whole text, which replaces the one there under the same number.
 
         Raises like `draft`, and RequestError (file_not_writable). Cancelling its caller does not
         cancel it: what was begun ends.
         """
-        return await self._whole(self._editing.commit(edit, edit.manager), "document commit")
+        return await self._whole(self._editing.commit(edit, edit.manager, judge), "document commit")
 
     async def create(self, edit: Edit, *, dry_run: bool = False) -> Draft:
         """Write the first document; raises precondition_failed when there is a file."""

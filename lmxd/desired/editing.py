@@ -10,7 +10,7 @@ import asyncio
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,10 @@ from schemas.edit import Edit, WholeText
 from schemas.errors import Code, RequestError
 from schemas.patch import changes
 
-__all__ = ["Editing"]
+__all__ = ["Editing", "Judge"]
+
+Judge = Callable[[Draft], Awaitable[None]]
+"""Asked before a text is written; raises to have it not written."""
 
 TRIES = 5
 """How often an edit is made anew because somebody saved in between."""
@@ -67,12 +70,16 @@ class Editing:
             follower.check(edit, draft.changes, base.accepted)
         return base, draft
 
-    async def commit(self, edit: Edit, author: str, *, over_crash: bool = False) -> Draft:
-        """Write it; made anew when somebody saves in between."""
+    async def commit(
+        self, edit: Edit, author: str, judge: Judge | None = None, *, over_crash: bool = False
+    ) -> Draft:
+        """Write it, if `judge` lets it pass; made anew when somebody saves in between."""
         for _ in range(TRIES):
             base, draft = await self.draft(edit, over_crash=over_crash)
             if not draft.changed:
                 return draft
+            if judge is not None:
+                await judge(draft)
             sha256 = hashlib.sha256(base.raw).hexdigest()
             written = await self._write(sha256, draft, edit, author)
             if written is not None:
@@ -90,7 +97,8 @@ class Editing:
         at = self._desk.now()
         if not await asyncio.to_thread(_is_free, self._desk.path):
             raise self._there_already()
-        number = await asyncio.to_thread(self._desk.generations.newest) + 1
+        last = accepted.generation if accepted is not None else 0
+        number = await asyncio.to_thread(self._desk.generations.following, last)
         draft = await asyncio.to_thread(created, edit, accepted, number, at)
         if accepted is not None:
             for follower in self._desk.followers:
@@ -175,7 +183,8 @@ class Editing:
         document = self._desk.document()
         find = functools.partial(history.data_of_tag, self._desk.generations, document)
         check_match(edit, base, find, at)
-        return drafted(edit, base, self._desk.generations.newest() + 1, at)
+        number = self._desk.generations.following(base.accepted.generation)
+        return drafted(edit, base, number, at)
 
     async def _write(self, base_sha256: str, draft: Draft, edit: Edit, author: str) -> Draft | None:
         """Steps 3 to 7 of the protocol; None when somebody saved in between."""

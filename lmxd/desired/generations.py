@@ -50,6 +50,12 @@ class Generations:
         """The highest number there is, readable or not; 0 for none."""
         return max(self._numbers(), default=0)
 
+    def following(self, number: int) -> int:
+        """The number of a generation made from that one, also when somebody has removed the
+        folder that it was kept in: numbers never go back.
+        """
+        return max(self.newest(), number) + 1
+
     def last_good(self, document: DocumentPath) -> Generation | None:
         """The newest complete generation of this document; raises StartupError on one that a
         newer lmxd wrote.
@@ -72,7 +78,7 @@ class Generations:
         """Keep it under the next number, whatever number it has; raises OSError, then nothing
         was kept.
         """
-        numbered = replace(generation, number=self.newest() + 1)
+        numbered = replace(generation, number=self.following(generation.base))
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self._folder / f".{numbered.number:06}.new"
         shutil.rmtree(draft, ignore_errors=True)
@@ -114,6 +120,10 @@ class Generations:
         write_durably(folder / f"spelling-{after:04}.yaml", raw)
         for old in known[: max(0, len(known) + 1 - KEEP)]:
             old.unlink(missing_ok=True)
+
+    def spelled(self, number: int, sha256: str) -> bool:
+        """Is this the digest of a text, an earlier one too, of that generation."""
+        return any(_digest(each) == sha256 for each in self._place(number).glob("*.yaml"))
 
     def set_aside(self, raw: bytes, at: datetime) -> Path:
         """Keep a text that somebody saved and that has no place in the history."""
@@ -177,6 +187,13 @@ class Generations:
 
 def _write_meta(folder: Path, generation: Generation) -> None:
     write_durably(folder / "meta.json", json.dumps(to_meta(generation), indent=1).encode())
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def _holds(path: Path, raw: bytes) -> bool:

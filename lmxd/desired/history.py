@@ -67,7 +67,7 @@ def data_of_tag(
 ) -> Mapping[str, object] | None:
     """What the document with this ETag said; None when it is not kept. Blocks."""
     for each in generations.of(document):
-        if tag in (each.etag, each.sha256):
+        if tag in (each.etag, each.sha256) or generations.spelled(each.number, tag):
             try:
                 return read(each.raw).data
             except DocumentError:

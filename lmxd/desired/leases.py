@@ -34,7 +34,7 @@ __all__ = ["LONGEST_S", "MOST", "Leases"]
 
 log = logging.getLogger(__name__)
 
-LONGEST_S = 400 * 86400.0
+LONGEST_S = 366 * 86400.0
 MOST = 128
 """So many leases are kept: a bot that makes one a minute and lets none end is stopped there."""
 LOOK_S = 20.0
@@ -249,11 +249,11 @@ class _Kept(Struct, frozen=True):
 
 
 def _kept(folder: StateFolder) -> tuple[int | None, tuple[Lease, ...]]:
-    """What the state folder has; blocks."""
+    """What the state folder has; what makes no sense is set aside there. Blocks."""
     try:
         found = msgspec.convert(folder.read("leases") or {}, _Kept)
     except msgspec.ValidationError as error:
-        log.warning("leases not readable", extra={"error": str(error)})
+        folder.reject("leases", str(error))
         found = _Kept()
     return found.generation, found.leases
 
@@ -269,7 +269,7 @@ def _end(at: datetime, ttl_s: float) -> datetime:
     if not 1 <= ttl_s <= LONGEST_S:
         raise RequestError(
             Code.INVALID_REQUEST,
-            f"a lease cannot hold for {ttl_s:g} s; at least 1 s and at most 400 days",
+            f"a lease cannot hold for {ttl_s:g} s; at least 1 s and at most 366 days",
             hint="write how long it is to hold, like 2h; what is to stay belongs into the document",
         )
     return at + timedelta(seconds=ttl_s)

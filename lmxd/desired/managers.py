@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from lmxd.desired.protection import Protection
 from lmxd.statefolder import StateFolder
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 KEEP = 50
 """For so many generations a removal is remembered, in case that a file edit undoes it."""
 
+VALUES = 16
+"""So many earlier values of a leaf are remembered, to know a save that brings one back."""
+
 
 class Owner(Struct, frozen=True):
     """Who set a leaf, when, and in which generation."""
@@ -43,11 +46,13 @@ class Owner(Struct, frozen=True):
 
 
 class _Record(Owner, frozen=True, omit_defaults=True, kw_only=True):
-    """An owner; `before` is the value until then, if there was one. `removed`: the leaf was taken
-    away, which nobody owns, but which may be undone.
+    """An owner; `before` are the values until then, the last one last, back to what people wrote:
+    a save that undoes this may be of a text from before several changes. `lacked`: it was not
+    there for a time. `removed`: the leaf was taken away, which nobody owns, but may be undone.
     """
 
-    before: object | UnsetType = UNSET
+    before: tuple[object, ...] = ()
+    lacked: bool = False
     removed: bool = False
 
 
@@ -77,7 +82,7 @@ class Managers:
         protection = Protection(accepted.document)
         conflicts = []
         for change in changes:
-            for leaf in list(leaf_changes([change])) or [change]:
+            for leaf in (*leaf_changes([change]), *_order(change)):
                 owner = self._owner(leaf.path)
                 if protection.covers(leaf.path):
                     conflicts.append(_conflict(leaf, owner, accepted, protected=True))
@@ -94,13 +99,7 @@ class Managers:
         async with self._lock:
             records = self._without(leaves, generation)
             records |= {
-                leaf.path: _Record(
-                    by=manager,
-                    since=at,
-                    generation=generation,
-                    before=UNSET if leaf.before is MISSING else leaf.before,
-                    removed=leaf.after is MISSING,
-                )
+                leaf.path: _record(leaf, self._records.get(leaf.path), manager, generation, at)
                 for leaf in leaves
             }
             await self._keep(records, generation)
@@ -141,7 +140,7 @@ class Managers:
         undone: dict[str, int] = {}
         for leaf in leaf_changes([change]):
             record = self._records.get(leaf.path)
-            if record is not None and same(leaf.after, _before(record)):
+            if record is not None and _had(record, leaf.after):
                 undone[record.by] = max(record.generation, undone.get(record.by, 0))
         for manager, generation in undone.items():
             yield _revert(change, manager, generation)
@@ -175,8 +174,34 @@ def _kept(folder: StateFolder) -> tuple[int | None, dict[Path, _Record]]:
     return found.generation, {parts(at): record for at, record in found.leaves.items()}
 
 
-def _before(record: _Record) -> object:
-    return MISSING if record.before is UNSET else record.before
+def _order(change: Change) -> tuple[Change, ...]:
+    """The change itself where it gives a map another order, whatever else it does there."""
+    both = isinstance(change.before, Mapping) and isinstance(change.after, Mapping)
+    return (change,) if both else ()
+
+
+def _record(
+    leaf: Change, known: _Record | None, manager: str, generation: int, at: datetime
+) -> _Record:
+    """Who sets this leaf now, and everything that it was before."""
+    earlier = known.before if known is not None else ()
+    if leaf.before is not MISSING:
+        earlier = (*(each for each in earlier if not same(each, leaf.before)), leaf.before)
+    return _Record(
+        by=manager,
+        since=at,
+        generation=generation,
+        before=earlier[-VALUES:],
+        lacked=leaf.before is MISSING or (known is not None and known.lacked),
+        removed=leaf.after is MISSING,
+    )
+
+
+def _had(record: _Record, value: object) -> bool:
+    """Was this leaf so before it was set."""
+    if value is MISSING:
+        return record.lacked
+    return any(same(value, each) for each in record.before)
 
 
 def _conflict(

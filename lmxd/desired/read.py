@@ -155,14 +155,15 @@ def read_raw(path: Path) -> tuple[bytes, int]:
 
 
 def canonical(data: Mapping[str, object]) -> bytes:
-    """One spelling of all documents that mean the same.
+    """One spelling of all documents that mean the same: equal where `changes` finds nothing.
 
     Order has meaning in lists and in `models`, where it breaks ties; all else is sorted.
     """
     plain = {key: value for key, value in data.items() if key != "models"}
     models = data.get("models")
-    pairs = models.items() if isinstance(models, dict) else ()
-    ordered = [[key, _sorted(model)] for key, model in pairs]
+    ordered = models
+    if isinstance(models, dict):
+        ordered = [[key, _sorted(model)] for key, model in models.items()]
     return json.dumps([_sorted(plain), ordered], separators=(",", ":")).encode()
 
 
@@ -197,7 +198,10 @@ def _refused(reason: str, message: str, hint: str | None = None) -> DocumentErro
 def _sorted(value: object) -> object:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    # JSON knows one kind of number: 1.0 is 1.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Values:

@@ -21,6 +21,8 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from sanic.server.async_server import AsyncioServer
 
 from lmxd.http import (
+    admin,
+    admin_views,
     control,
     control_generations,
     control_leases,
@@ -29,6 +31,7 @@ from lmxd.http import (
     control_writing,
     events,
     health,
+    lmstudio,
     openai,
     openapi,
 )
@@ -53,6 +56,9 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *admin.ROUTES,
+    *admin_views.ROUTES,
+    *lmstudio.ROUTES,
     *openapi.routes(lambda: ROUTES),
 )
 

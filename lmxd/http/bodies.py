@@ -42,6 +42,9 @@ def media_type(request: Request, allowed: tuple[str, ...]) -> str:
 
     Raises RequestError (unsupported_media_type) for one that is not in `allowed`.
     """
+    coding = request.headers.getone("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise _unsupported(f"the body is encoded as {coding[:40]!r}; send it as it is", allowed)
     essence, _, parameters = request.headers.getone("content-type", "").lower().partition(";")
     charset = parameters.partition("charset=")[2].partition(";")[0].strip().strip('"')
     if charset not in {"", "utf-8", "utf8", "us-ascii"}:

@@ -35,6 +35,7 @@ from schemas.wire.control import Changed
 async def patch_desired(request: Request) -> HTTPResponse:
     """`PATCH /desired`: a merge patch or a JSON Patch; with `Lmxd-Lease` a lease."""
     deps, asked = deps_of(request), terms(request)
+    _check_none_match(asked, "a PATCH")
     edit = asked.edit(await patch(request, deps.edits.read_yaml))
     if asked.lease_s is None:
         return await carry_out(request, asked, lambda: _change(request, asked, edit))
@@ -63,6 +64,8 @@ async def put_desired(request: Request) -> HTTPResponse:
     asked = terms(request)
     no_lease(asked)
     creates = asked.if_none_match == ("*",)
+    if not creates:
+        _check_none_match(asked, "a PUT, but for *")
     if not asked.if_match and not creates:
         raise RequestError(
             Code.PRECONDITION_REQUIRED,
@@ -98,6 +101,17 @@ def no_lease(asked: Terms) -> None:
             Code.INVALID_REQUEST,
             "Lmxd-Lease goes with PATCH /lmxd/v1/desired only",
             param="Lmxd-Lease",
+        )
+
+
+def _check_none_match(asked: Terms, where: str) -> None:
+    """Raises RequestError (invalid_request) for a condition that nobody would look at."""
+    if asked.if_none_match:
+        raise RequestError(
+            Code.INVALID_REQUEST,
+            f"If-None-Match is no condition of {where}",
+            hint="send the ETag that you have seen as If-Match",
+            param="If-None-Match",
         )
 
 

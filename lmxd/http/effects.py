@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 import msgspec
 from sanic.request import Request
@@ -25,10 +26,26 @@ STATUS_PATH = "/lmxd/v1/status"
 _ASKED_IN = ("content-type", "lmxd-lease", "lmxd-note")
 
 
+class Carried(NamedTuple):
+    """The answer to a changing call, before it has the shape of an API."""
+
+    body: dict[str, object]
+    status: int
+    headers: dict[str, str]
+
+
 async def carry_out(
     request: Request, terms: Terms, execute: Callable[[], Awaitable[Effect]]
 ) -> HTTPResponse:
     """The answer to a changing call: 200, or 202 when the wait it preferred was too short."""
+    found = await carried(request, terms, execute)
+    return json_answer(found.body, status=found.status, headers=found.headers)
+
+
+async def carried(
+    request: Request, terms: Terms, execute: Callable[[], Awaitable[Effect]]
+) -> Carried:
+    """The same, for those who answer in another shape."""
     deps = deps_of(request)
     asked = _asked(request)
 
@@ -48,7 +65,7 @@ async def carry_out(
         headers["Preference-Applied"] = terms.prefer.applied
         if not settled.done:
             status, headers["Location"] = 202, STATUS_PATH
-    return json_answer(body, status=status, headers=headers)
+    return Carried(body, status, headers)
 
 
 def _answer(effect: Effect, asked: str, control: Control) -> Answer:

@@ -1,9 +1,9 @@
 """The only place where an error code becomes an HTTP status, headers and a body.
 
 Errors are raised anywhere below as `LmxdError`; Sanic's own (unknown path, wrong method, broken
-HTTP) are translated here. Bodies come in two shapes: OpenAI's `{"error": {...}}` and RFC 9457
-problem documents for the control API. What nobody foresaw is `internal`: the traceback goes to
-the log, the client gets the request id to look for.
+HTTP) are translated here. Bodies come in three shapes: OpenAI's `{"error": {...}}`, LM Studio's,
+which is like it, and RFC 9457 problem documents for the control API. What nobody foresaw is
+`internal`: the traceback goes to the log, the client gets the request id to look for.
 """
 
 from __future__ import annotations
@@ -119,6 +119,26 @@ def _openai_type(status: int) -> str:
     return "permission_error" if status == 403 else "invalid_request_error"
 
 
+def lmstudio_body(error: LmxdError) -> Body:
+    """LM Studio's shape: `type` is one of the few words its clients know, `code` is ours."""
+    inner: Body = {
+        "type": _lmstudio_type(error),
+        "message": _writable(error.message),
+        "code": str(error.code),
+    }
+    if isinstance(error, RequestError) and error.param:
+        inner["param"] = _writable(error.param)
+    return {"error": inner | _more(error)}
+
+
+def _lmstudio_type(error: LmxdError) -> str:
+    if error.code in (Code.MODEL_NOT_FOUND, Code.MODEL_NOT_LOADED):
+        return "model_not_found"
+    if isinstance(error, RequestError) and error.param == "job_id":
+        return "job_not_found"
+    return "internal_error" if status_of(error.code) >= 500 else "invalid_request"
+
+
 def problem_body(error: LmxdError) -> Body:
     """An RFC 9457 problem document; `code` is the stable name, `detail` the sentence.
 
@@ -187,20 +207,21 @@ def internal(request_id: str) -> RequestError:
     )
 
 
-def respond(error: LmxdError, *, problem: bool) -> HTTPResponse:
+def respond(error: LmxdError, shape: Shape) -> HTTPResponse:
     """The whole answer to a request that failed before anything was sent."""
-    body = problem_body(error) if problem else openai_body(error)
     return HTTPResponse(
-        msgspec.json.encode(body),
+        msgspec.json.encode(shape(error)),
         status=status_of(error.code),
         headers=headers_of(error),
-        content_type=PROBLEM if problem else JSON,
+        content_type=PROBLEM if shape is problem_body else JSON,
     )
 
 
-def wants_problem(path: str) -> bool:
-    """Whether errors of this path are problem documents: all but the inference API's."""
-    return not path.startswith("/v1")
+def shape_of(path: str) -> Shape:
+    """The shape of errors at a path: problem documents, but where clients know another."""
+    if path.startswith("/api/v1/"):
+        return lmstudio_body
+    return openai_body if path.startswith("/v1") else problem_body
 
 
 class Errors(ErrorHandler):
@@ -221,7 +242,7 @@ class Errors(ErrorHandler):
                 exc_info=exception,
             )
             error = internal(request_id)
-        answer = respond(error, problem=wants_problem(request.path))
+        answer = respond(error, shape_of(request.path))
         if isinstance(exception, sanic_errors.MethodNotAllowed):
             answer.headers["Allow"] = exception.headers["Allow"]
         if error.code is Code.UNSUPPORTED_MEDIA_TYPE and request.method == "PATCH":

@@ -15,24 +15,32 @@ _TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\U0010ffff]*"')
 
 
 def tags(headers: Iterable[str], name: str) -> tuple[str, ...]:
-    """The tags of all headers of that name, `*` among them; () for none.
+    """The tags of all headers of that name, `*` among them; () for no such header.
 
-    Raises RequestError (invalid_request) for what is no list of tags.
+    Raises RequestError (invalid_request) for what is no list of tags. A header without any is a
+    condition that somebody lost: without one the call would be carried out whatever has changed.
     """
     found: list[str] = []
-    for item in (part.strip() for header in headers for part in header.split(",")):
+    given = list(headers)
+    for item in (part.strip() for header in given for part in header.split(",")):
         if item == "*":
             found.append(item)
         elif _TAG.fullmatch(item):
             found.append(item if item.startswith("W/") else item[1:-1])
         elif item:
-            raise RequestError(
-                Code.INVALID_REQUEST,
-                f"{name}: {item[:80]} is no entity tag",
-                hint=f'copy the ETag of an answer with its quotes, like {name}: "9f2c…"',
-                param=name,
-            )
+            raise _no_tag(name, f"{item[:80]} is no entity tag")
+    if given and not found:
+        raise _no_tag(name, "there is no entity tag in it")
     return tuple(found)
+
+
+def _no_tag(name: str, what: str) -> RequestError:
+    return RequestError(
+        Code.INVALID_REQUEST,
+        f"{name}: {what}",
+        hint=f'copy the ETag of an answer with its quotes, like {name}: "9f2c…"',
+        param=name,
+    )
 
 
 def is_known(headers: Iterable[str], tag: str) -> bool:

@@ -20,6 +20,7 @@ from sanic.response import HTTPResponse
 
 from lmxd.dialects import openai_schema
 from lmxd.http.description import TEXT, Description, Named, Shape, json
+from lmxd.http.errors import PROBLEM, problem_body, shape_of
 from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer
 from lmxd.http.routing import Handler, Route
@@ -111,8 +112,9 @@ async def _page(_: Request) -> HTTPResponse:
 def _operation(route: Route, path: str, known: Mapping[type, object]) -> dict[str, object]:
     about = route.about
     assert about is not None  # noqa: S101 - routes without one are left out
-    error = "application/problem+json" if not path.startswith("/v1") else "application/json"
-    shape = {"$ref": f"{_REF}Problem"} if not path.startswith("/v1") else _OPEN
+    problem = shape_of(path) is problem_body
+    error = PROBLEM if problem else "application/json"
+    shape = {"$ref": f"{_REF}Problem"} if problem else _OPEN
     answers: dict[str, object] = {"200": _content("It is so.", about.answer, known)}
     if about.waits:
         answers["202"] = _content("Accepted; not everything has arrived yet.", about.answer, known)

@@ -1,8 +1,8 @@
 """What the HTTP surface needs of the daemon; `lmxd.daemon` hands in the real things.
 
-`Gate` is where requests enter, `Control` is what the control API shows, `Edits`, `Leasing` and
-`History` are what it changes, `Health` is what load balancers ask. Nothing here is implemented in
-this package.
+`Gate` is where requests enter, `Control` is what the control API shows, `Edits`, `Leasing`,
+`History` and `Verbs` are what it changes, `Health` is what load balancers ask. Nothing here is
+implemented in this package.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from lmxd.http.calls import Calls
+from reconciler.catalog import Entry
 from reconciler.state import ConfigView, Routes
 from schemas.edit import Edit
 from schemas.events import Recorded
 from schemas.inference import Accepted, Event, Request
 from schemas.status import DaemonStatus
+from schemas.verbs import Verb
+from schemas.wire.admin import Done, Reloaded
 from schemas.wire.control import (
     Changed,
     GenerationInfo,
@@ -100,6 +103,9 @@ class Control(Protocol):
     async def status(self) -> DaemonStatus:
         """Conditions of the daemon and of every model."""
 
+    async def catalog(self) -> tuple[Entry, ...]:
+        """Every model with its files and what answers for it."""
+
     def config(self) -> ConfigView:
         """The accepted document and how the file stands."""
 
@@ -124,7 +130,7 @@ class Control(Protocol):
 class Effect(NamedTuple):
     """What a call came to; `touched` are the keys of the models that it moves."""
 
-    answer: Changed | LeaseMade | LeaseEnded | Retried
+    answer: Changed | LeaseMade | LeaseEnded | Retried | Done | Reloaded
     touched: frozenset[str] = frozenset()
 
 
@@ -188,6 +194,24 @@ class Leasing(Protocol):
 
     async def end(self, lease: str) -> Effect:
         """End a lease now."""
+
+
+class Verbs(Protocol):
+    """Who carries out verbs, each as an edit or a lease. Raises like `Edits`, insufficient_memory
+    for a load that finds no place, and model_loaded for what is loaded and is to be deleted.
+    """
+
+    async def perform(
+        self, verb: Verb, edit: Edit, *, ttl_s: float | None, dry_run: bool
+    ) -> Effect:
+        """Do what a verb says, for good or for so many seconds. `edit` says who asks and under
+        which condition; its body is not looked at.
+        """
+
+    async def reload(self) -> Effect:
+        """Look at the file now; raises document_invalid or document_held when it is not in effect
+        after that.
+        """
 
 
 class History(Protocol):
@@ -269,6 +293,7 @@ class Deps:
     control: Control
     edits: Edits
     leasing: Leasing
+    verbs: Verbs
     history: History
     calls: Calls
     health: Health

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 WAIT_MAX_S = 600.0
 """The longest wait; proxies on the way give up earlier."""
 
-_WAIT = re.compile(r"wait\s*=\s*\"?([0-9]{1,9})\"?")
+_WAIT = re.compile(r"wait\s*=\s*\"?([0-9]+)\"?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,11 @@ class Terms:
         return Edit(body, self.manager, self.if_match, self.force, self.note)
 
 
-def terms(request: Request) -> Terms:
-    """Raises RequestError (invalid_request) for what cannot be understood."""
-    given = query(request, "dry_run", "force")
+def terms(request: Request, *more: str) -> Terms:
+    """Raises RequestError (invalid_request) for what cannot be understood. `more` are parameters
+    of the query that its caller reads.
+    """
+    given = query(request, "dry_run", "force", *more)
     headers = request.headers
     return Terms(
         manager=_manager(headers.getone("lmxd-manager", None)),
@@ -70,17 +72,24 @@ def terms(request: Request) -> Terms:
 
 
 def ttl(text: object, param: str) -> float:
-    """How long a lease is to hold, in seconds; more than zero."""
+    """How long a lease is to hold, in seconds; at least one."""
+    if text is None:
+        raise RequestError(
+            Code.INVALID_REQUEST,
+            f"{param} is missing",
+            hint=f'say how long from now it is to hold, like {{"{param}": "2h"}}',
+            param=param,
+        )
     try:
         seconds = parse_duration(text)
     except Invalid as error:
         fault = error.faults[0]
         message = f"{param}: {fault.message[:200]}"
         raise RequestError(Code.INVALID_REQUEST, message, hint=fault.hint, param=param) from None
-    if not 0 < seconds <= LEASE_MAX_S:
+    if not 1 <= seconds <= LEASE_MAX_S:
         raise RequestError(
             Code.INVALID_REQUEST,
-            f"{param}: a lease holds for more than no time and at most for a year",
+            f"{param}: a lease holds for at least 1s and at most for 366d",
             hint="write how long it is to hold, like 2h; what is to stay belongs into the document",
             param=param,
         )

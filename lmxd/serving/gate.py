@@ -86,6 +86,14 @@ class Gate:
             self._changed()
         return generation
 
+    def let_go(self, key: ModelKey) -> None:
+        """Forget that a model was asked for, unless somebody waits for it: it need not be kept
+        for its `keep_alive`. Requests that run go on.
+        """
+        if not self._waiting.at(key):
+            self._asked.pop(key, None)
+            self._changed()
+
     def close(self) -> None:
         """Refuse new requests and those that wait; running ones go on."""
         self._closed = True

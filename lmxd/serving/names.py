@@ -7,7 +7,7 @@ import difflib
 from reconciler.state import ModelKey, Routes
 from schemas.errors import Code, RequestError
 
-__all__ = ["lookup"]
+__all__ = ["exactly", "lookup"]
 
 _LATEST = ":latest"
 _NAMED_AT_MOST = 20
@@ -20,18 +20,26 @@ def lookup(routes: Routes, name: str) -> tuple[ModelKey, ...]:
     4 the repo id of a model's source; 5 the longest alias with a trailing `*` that fits.
     Raises RequestError model_not_found, with the names there are.
     """
+    found = exactly(routes, name)  # 1 to 4
+    if found:
+        return found
+    globs = [alias for alias in routes.names if _fits(alias, name)]
+    if globs:  # 5
+        return routes.names[max(globs, key=len)]
+    raise _unknown(routes, name)
+
+
+def exactly(routes: Routes, name: str) -> tuple[ModelKey, ...]:
+    """The same for whoever means one model and no other: without the last rule, and with no keys
+    for a name that leads nowhere.
+    """
     other = name.removesuffix(_LATEST) if name.endswith(_LATEST) else name + _LATEST
     for candidate in (name, other):  # 1, 2 and then 3
         if not candidate.endswith("*") and candidate in routes.names:
             return routes.names[candidate]
         if candidate in routes.targets:
             return (ModelKey(candidate),)
-    if name in routes.sources:  # 4
-        return (routes.sources[name],)
-    globs = [alias for alias in routes.names if _fits(alias, name)]
-    if globs:  # 5
-        return routes.names[max(globs, key=len)]
-    raise _unknown(routes, name)
+    return (routes.sources[name],) if name in routes.sources else ()
 
 
 def _fits(alias: str, name: str) -> bool:

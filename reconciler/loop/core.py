@@ -13,15 +13,17 @@ from reconciler import routes as routing
 from reconciler.actions import (
     Action,
     Delete,
+    Download,
     Load,
     Outcome,
     Plan,
     Publish,
+    Verify,
 )
 from reconciler.backoff import failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
-from reconciler.knowledge import Knowledge, subjects_of
+from reconciler.knowledge import Knowledge, delete_subject, subjects_of
 from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.loop.pins import Pins
@@ -34,6 +36,7 @@ from reconciler.resolve import (
     NOTHING,
     artifacts,
     fingerprint,
+    named,
     of_document,
     under_demand,
     variants,
@@ -52,6 +55,7 @@ from reconciler.state import (
     Observed,
     Routes,
 )
+from reconciler.thrash import Thrash
 from schemas.events import Event
 from schemas.status import DaemonStatus
 
@@ -125,6 +129,7 @@ class Core:
         self._entered: tuple[Effective, str] | None = None
         self._about = About(version, state_id, tzdata)
         self._beside: frozenset[ArtifactRef] = frozenset()
+        self._thrash = Thrash()
         self._running: dict[str, Action] = {}
         self._routes = Routes()
         self._status: DaemonStatus | None = None
@@ -144,7 +149,10 @@ class Core:
         for model in effective.models:
             if model.key in seen.retry:
                 memory.pardon(model)
+        self._thrash = self._thrash.at(seen.observed.at).pardoned(seen.retry)
         observed = replace(seen.observed, instances=self._instances(seen.observed))
+        moves = (a for a in self._running.values() if isinstance(a, Download | Verify | Delete))
+        memory.unbury(observed, {action.artifact for action in moves})
         decided = self._plan(effective, observed, seen.credentials, total)
         known = self._known(seen.credentials)
         self._routes = routing.build(memory.kept.epoch, effective, observed, decided, known)
@@ -152,6 +160,7 @@ class Core:
         if any(isinstance(action, Load) for action in start):
             # All numbers the plan gave out are spent: none of them may come twice.
             memory.serial += sum(isinstance(step.action, Load) for step in decided.steps)
+        self._thrash = self._thrash.after(decided, start, effective, observed.at)
         for action in start:
             self._running[action.key] = action
             memory.begin(action, effective, seen.credentials, total)
@@ -183,15 +192,19 @@ class Core:
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
-        """The files that a pass at that instant has to look at: what the document names, and what
-        models ran when they last answered, where that is something else.
+        """The files that a pass at that instant has to look at: what the document names, what
+        models ran when they last answered, where that is something else, and what it named of
+        models that are removed.
         """
-        at = self._steady(at)
+        at, kept = self._steady(at), self._memory.kept
+        dropped = kept.tombstones.artifacts
         if self._edited(config) or self._turned(at):
-            proven = (each.artifacts for each in self._memory.kept.proven.values())
-            return artifacts(config.accepted, self._host, config.leases, at).union(*proven)
-        named = artifacts(config.accepted, self._host, (), at) | self._beside
-        return named | {m.artifact for m in self._document[2].models} if config.leases else named
+            before = kept.tombstones.present.values()
+            proven = (each.artifacts for each in kept.proven.values())
+            found = artifacts(config.accepted, self._host, config.leases, at)
+            return found.union(dropped, before, *proven)
+        found = artifacts(config.accepted, self._host, (), at).union(dropped, self._beside)
+        return found | {m.artifact for m in self._document[2].models} if config.leases else found
 
     def _previous(self, decided: Plan) -> frozenset[ArtifactRef]:
         """Files of what models ran before, where they should run something else now."""
@@ -222,6 +235,9 @@ class Core:
         self._latest = at
         if edited:
             self._variants = variants(accepted, self._host)
+        if accepted is not None and accepted is not self._document[0]:
+            present = named(accepted, self._host)
+            self._memory.read(config.path, present, accepted.generation, observed.at)
         took = loads(self._variants, observed.disk, self._memory.kept.ledger)
         reckoned = self._loads
         self._loads = took if turned or edited else took.or_longer(reckoned)
@@ -273,6 +289,8 @@ class Core:
             serial=memory.serial,
             drifts=memory.kept.drifts.found,
             proven=memory.kept.proven,
+            tombstones=memory.kept.tombstones,
+            refused=self._thrash.refused,
         )
 
     def _plan(
@@ -312,6 +330,8 @@ class Core:
         subjects: set[str] = set()
         for model in effective.models:
             subjects.update(subjects_of(model))
+        for stone in self._memory.kept.tombstones.removed:
+            subjects.add(delete_subject(stone.artifact))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects
@@ -321,8 +341,10 @@ class Core:
         at = observed.at
         retries = (r.retry_at for r in self._memory.kept.failures.values() if r.retry_at)
         moments = [moment for moment in retries if moment > at]
+        moments += [refusal.until for refusal in self._thrash.refused.values()]
         if effective.until is not None and effective.until > at:
             moments.append(effective.until)
+        moments += [each.until for each in decided.removed if each.until and each.until > at]
         if self._running:
             moments.append(at + GLANCE)
         for model in effective.models:

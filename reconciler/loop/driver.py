@@ -172,6 +172,8 @@ class Loop:
             await journal.save_drifts(now.drifts)
         if now.proven is not before.proven:
             await journal.save_proven(now.proven)
+        if now.tombstones is not before.tombstones:
+            await journal.save_tombstones(now.tombstones)
         self._saved = now
 
     def _act(self, decision: Decision, group: asyncio.TaskGroup) -> None:

@@ -5,7 +5,7 @@ Plain state with one owner, `core`. Everything that must survive a restart is in
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,6 +24,7 @@ from reconciler.knowledge import (
 )
 from reconciler.previous import Proven
 from reconciler.state import (
+    ArtifactRef,
     Effective,
     EffectiveModel,
     InstancePhase,
@@ -32,6 +33,7 @@ from reconciler.state import (
     ModelKey,
     Observed,
 )
+from reconciler.tombstones import Tombstones, following, remaining
 
 HEALTHY = timedelta(minutes=10)
 """An instance that answered this long forgives the crashes before it."""
@@ -47,6 +49,7 @@ class Remembered:
     failures: dict[str, Record] = field(default_factory=dict)
     drifts: Drifts = field(default_factory=Drifts)
     proven: dict[ModelKey, Proven] = field(default_factory=dict)
+    tombstones: Tombstones = field(default_factory=Tombstones)
 
 
 @dataclass(slots=True)
@@ -194,6 +197,24 @@ class Memory:
                 continue
             if record.key == self._load_key(instance.spec_hash, instance.key, effective, total):
                 self._clear(subject)
+
+    def read(
+        self,
+        document: str,
+        present: Mapping[ModelKey, ArtifactRef],
+        generation: int,
+        at: datetime,
+    ) -> None:
+        """The accepted document of that path names these models: note which are removed."""
+        self._bury(following(self.kept.tombstones, document, present, generation, at))
+
+    def unbury(self, observed: Observed, moving: Collection[ArtifactRef]) -> None:
+        """Forget removed models of which nothing is left. `moving`: see `remaining`."""
+        self._bury(remaining(self.kept.tombstones, observed, moving))
+
+    def _bury(self, tombstones: Tombstones) -> None:
+        if tombstones is not self.kept.tombstones:
+            self.kept = replace(self.kept, tombstones=tombstones)
 
     def drop(self, keys: Collection[str]) -> None:
         """Forget what models ran whose key is none of these."""

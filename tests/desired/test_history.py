@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lmxd.desired.text_diff import text_diff
-from schemas.edit import Edit, WholeText
+from schemas.edit import Edit, JsonPatch, WholeData, WholeText
 from schemas.errors import Code, RequestError
 from tests.kit.desk import NOW, ONE, TWO, Desk, opened, patch
 
@@ -142,11 +142,15 @@ async def test_a_comment_changes_the_tag_of_the_text_alone(desk: Desk) -> None:
         await desk.file.draft(patch(context="8k", if_match=(accepted.sha256,)))
 
 
-async def refused(desk: Desk, edit: Edit) -> dict[str, object]:
+async def refusal(desk: Desk, edit: Edit) -> RequestError:
     with pytest.raises(RequestError) as caught:
         await desk.file.draft(edit)
     assert caught.value.code == Code.PRECONDITION_FAILED
-    return caught.value.details
+    return caught.value
+
+
+async def refused(desk: Desk, edit: Edit) -> dict[str, object]:
+    return (await refusal(desk, edit)).details
 
 
 async def test_a_refused_edit_is_told_what_has_changed_since(desk: Desk) -> None:
@@ -163,13 +167,36 @@ async def test_a_refused_edit_is_told_what_has_changed_since(desk: Desk) -> None
 
 async def test_an_edit_that_no_longer_applies_overlaps_with_everything(desk: Desk) -> None:
     second = await desk.file.generation(2)
-    edit = Edit(WholeText(b"version: [\n"), "bot", (second.etag,))
+    gone = {"op": "remove", "path": "/aliases"}
+    edit = Edit(JsonPatch([gone]), "bot", (second.etag,))
     assert (await refused(desk, edit))["overlaps"] == ["/models/one/context", "/models/two"]
 
 
+async def test_a_whole_document_would_take_back_all_that_has_changed(desk: Desk) -> None:
+    """So nobody is told that it could be sent again as it is; a comment is lost as well."""
+    second = await desk.file.generation(2)
+    text, data = (second.raw or b"") + b"# mine\n", {"version": 1}
+    for body in (WholeText(text), WholeData(data)):
+        error = await refusal(desk, Edit(body, "bot", (second.etag,)))
+        assert error.details["overlaps"] == error.details["changed_paths"] != []
+        assert "what it says now" in str(error.hint)
+    third = desk.file.view().accepted
+    assert third is not None
+    await desk.save("# theirs\n" + desk.text)
+    error = await refusal(desk, Edit(WholeText(text), "bot", (third.sha256,)))
+    assert error.details["changed_paths"] == []
+    assert "the same edit" not in str(error.hint)
+
+
 async def test_an_unknown_tag_is_told_what_is_current(desk: Desk) -> None:
-    details = await refused(desk, patch(context="8k", if_match=("0" * 64,)))
-    assert details == {"current_etag": desk.file.etag, "generation": 3}
+    """Whether the document has changed since is not known, and not said."""
+    error = await refusal(desk, patch(context="8k", if_match=("0" * 64,)))
+    assert error.details == {"current_etag": desk.file.etag, "generation": 3}
+    assert "changed" not in error.message
+    weak = await refusal(desk, patch(context="8k", if_match=(f"W/{desk.file.etag}",)))
+    assert (
+        weak.message == "a weak ETag is a condition that never holds; the document is generation 3"
+    )
 
 
 def test_a_diff_is_as_diff_shows_it() -> None:

@@ -284,3 +284,5 @@ async def test_unreadable_leases_are_begun_anew(desk: Counter) -> None:
     with StateFolder(desk.folder, now=lambda: NOW) as state:
         state.write("leases", {"leases": [{"id": 7}]})
     assert desk.restarted().all() == ()
+    (aside,) = desk.folder.glob("leases.json.bad-*")
+    assert '"id": 7' in aside.read_text()

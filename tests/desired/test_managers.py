@@ -338,3 +338,19 @@ async def test_all_models_may_come_back_after_a_bot_took_them(managers: Managers
     await managers.took("bot", [Change(("models",), models, MISSING)], 2, NOW)
     (event,) = await managers.file_edited([Change(("models",), MISSING, models)], 3)
     assert (event.subject, event.data["path"]) == ("document", "/models")
+
+
+async def test_a_save_from_before_several_patches_is_reported(managers: Managers) -> None:
+    for number, (before, after) in enumerate((("loaded", "absent"), ("absent", "on-demand")), 2):
+        await managers.took("bot", [Change(STATE, before, after)], number, NOW)
+    (event,) = await managers.file_edited([Change(STATE, "on-demand", "loaded")], 4)
+    assert (event.data["generation"], event.data["after"]) == (3, "loaded")
+    await managers.took("bot", [Change(STATE, "loaded", "absent")], 5, NOW)
+    assert await managers.file_edited([Change(STATE, "absent", "on-demand")], 6) == ()
+
+
+def test_another_order_is_protected_whatever_else_changes_with_it(managers: Managers) -> None:
+    turned = dict(reversed(DOCUMENT["models"].items())) | {"night": {"source": "hf:org/other"}}
+    change = Change(("models",), DOCUMENT["models"], turned)
+    assert "/models" in paths(managers, edit(), change, at=protected())
+    assert "/models" not in paths(managers, edit(), change)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lmxd.desired.read import MAX_BYTES, accept, canonical, excerpt, load_file, read
 from schemas.errors import DocumentError, Problem
+from schemas.patch import changes
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MODEL = "  m: {source: 'builtin:tiny-chat'}\n"
@@ -222,6 +223,22 @@ def test_canonical_form_keeps_the_order_that_has_meaning() -> None:
     assert canonical(one) == canonical(same)
     assert canonical(one) != canonical(other)
     assert canonical({"aliases": {"a": [1, 2]}}) != canonical({"aliases": {"a": [2, 1]}})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"version": 1}, {"version": 1, "models": {}}),
+        ({"x": 1}, {"x": 1.0}),
+        ({"x": 1}, {"x": True}),
+        ({"models": {"a": {"x": [2.0]}}}, {"models": {"a": {"x": [2]}}}),
+        ({"x": 0.5}, {"x": 0.25}),
+    ],
+)
+def test_canonical_forms_are_equal_where_there_are_no_changes(
+    one: dict[str, object], other: dict[str, object]
+) -> None:
+    assert (canonical(one) == canonical(other)) is (changes(one, other) == ())
 
 
 @given(st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode)))

@@ -193,6 +193,7 @@ async def test_a_server_that_stops_ends_what_it_began() -> None:
         (["respond-async"], 0.0, "respond-async"),
         (["wait=0"], 0.0, "wait=0"),
         (["wait=99999"], 600.0, "wait=600"),
+        (["wait=" + "9" * 400], 600.0, "wait=600"),
         (["wait=-1"], None, ""),
         (["wait=soon, handling=strict"], None, ""),
         (["wait=1, wait=2"], 1.0, "wait=1"),

@@ -123,6 +123,7 @@ async def test_leases_are_made_seen_extended_and_ended() -> None:
         seen = await on.get("/lmxd/v1/leases")
         extended = await on.send("PATCH", "leases/l-1", {"ttl": "2h"})
         wrong = await on.send("PATCH", "leases/l-1", {"ttl": 7})
+        missing = await on.send("PATCH", "leases/l-1", {})
         ended = await on.send("DELETE", "leases/l-1", content_type="")
     assert (made.json()["id"], made.json()["expires_at"]) == ("l-1", "2026-11-21T04:00:00Z")
     assert "etag" not in made.headers
@@ -130,6 +131,7 @@ async def test_leases_are_made_seen_extended_and_ended() -> None:
     assert [lease["id"] for lease in seen.json()["leases"]] == ["l-1"]
     assert extended.status_code == 200
     assert (wrong.status_code, wrong.json()["param"]) == (400, "ttl")
+    assert (missing.status_code, missing.json()["detail"]) == (400, "ttl is missing")
     assert ended.json() == {"id": "l-1", "epoch": 13}
     assert on.edits.calls == [
         ("lend", on.edits.edits[0]),

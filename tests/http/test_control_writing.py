@@ -66,6 +66,15 @@ async def test_what_is_no_patch_is_refused(kind: str, body: object, status: int,
         assert {MERGE, OPERATIONS} <= set(answer.headers["accept-patch"].split(", "))
 
 
+async def test_a_body_that_is_packed_is_not_unpacked() -> None:
+    async with stage() as on:
+        packed = await on.send("PATCH", "desired", PATCH, content_encoding="gzip")
+        plain = await on.send("PATCH", "desired", PATCH, content_encoding="identity")
+    assert (packed.status_code, plain.status_code) == (415, 200)
+    assert "'gzip'" in packed.json()["detail"]
+    assert len(on.edits.edits) == 1
+
+
 async def test_what_came_of_it_is_answered_with_its_etag_generation_and_epoch() -> None:
     async with stage() as on:
         answer = await on.send("PATCH", "desired", PATCH)
@@ -145,11 +154,16 @@ async def test_a_query_that_is_not_understood_changes_nothing(query: str, named:
         ("idempotency-key", "x" * 256),
         ("lmxd-lease", "2"),
         ("lmxd-lease", "0s"),
+        ("lmxd-lease", "0.5s"),
         ("lmxd-lease", "forever"),
         ("lmxd-lease", "999999999d"),
         ("lmxd-lease", ""),
         ("if-match", "abc"),
         ("if-match", '"a" "b"'),
+        ("if-match", ""),
+        ("if-match", ", ,"),
+        ("if-none-match", "*"),
+        ("if-none-match", '"abc"'),
     ],
 )
 async def test_a_header_that_is_not_understood_changes_nothing(name: str, value: str) -> None:
@@ -207,6 +221,8 @@ async def test_a_put_says_over_what_it_is_laid() -> None:
         text = await on.send(
             "PUT", "desired", b"version: 1\n", if_match="*", content_type="application/yaml"
         )
+        other = await on.send("PUT", "desired", document, if_match="*", if_none_match='"abc"')
+    assert (other.status_code, other.json()["param"]) == (400, "If-None-Match")
     assert (bare.status_code, bare.json()["code"]) == (428, "precondition_required")
     assert "If-None-Match: *" in bare.json()["hint"]
     assert [new.status_code, over.status_code, text.status_code] == [200, 200, 200]

@@ -16,6 +16,8 @@ from typing import Any
 from lmxd.http.ports import Effect, Settled
 from schemas.edit import Edit, JsonPatch, MergePatch, WholeData, WholeText
 from schemas.errors import Code, DocumentError, LmxdError, Problem, RequestError
+from schemas.verbs import Verb
+from schemas.wire.admin import Done, Reloaded
 from schemas.wire.control import (
     Changed,
     GenerationInfo,
@@ -126,6 +128,17 @@ class FakeEdits:
         await self._enter("end", lease)
         return Effect(LeaseEnded(lease, 13))
 
+    async def perform(
+        self, verb: Verb, edit: Edit, *, ttl_s: float | None, dry_run: bool
+    ) -> Effect:
+        await self._enter("perform", verb)
+        self.calls.append(("terms", (edit.manager, edit.force, ttl_s, dry_run)))
+        return Effect(self._done(dry_run=dry_run), self.touched)
+
+    async def reload(self) -> Effect:
+        await self._enter("reload", None)
+        return Effect(Reloaded(self.number, 12, False, PLAN, ()), self.touched)
+
     async def generations(self, limit: int) -> Generations:
         self.calls.append(("generations", limit))
         return Generations((self._info(),))
@@ -161,6 +174,22 @@ class FakeEdits:
             epoch=12,
             etag=self.etag,
             changed=changed,
+            dry_run=dry_run,
+            changes=(),
+            diff="",
+            plan=PLAN,
+            warnings=(),
+            shadowed=(),
+        )
+
+    def _done(self, *, dry_run: bool) -> Done:
+        return Done(
+            model="day-coder",
+            state="loaded",
+            how="edit",
+            generation=self.number,
+            epoch=12,
+            changed=True,
             dry_run=dry_run,
             changes=(),
             diff="",

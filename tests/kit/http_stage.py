@@ -20,6 +20,7 @@ from lmxd.http.listen import show
 from lmxd.http.ports import Access, Deps, Stamp, Timing
 from lmxd.idempotency import Answer
 from lmxd.telemetry.events import EventLog
+from reconciler.catalog import Entry
 from reconciler.state import Accepted, ConfigView
 from schemas.desired import DesiredState
 from schemas.status import DaemonStatus, MachineStatus
@@ -60,12 +61,16 @@ class FakeControl:
     view: ConfigView = field(default_factory=accepted_document)
     text: bytes = DOCUMENT
     asked_at: datetime | None = None
+    entries: tuple[Entry, ...] = ()
 
     def stamp(self) -> Stamp:
         return Stamp(self.current.generation, self.current.epoch, "cd" * 32)
 
     async def status(self) -> DaemonStatus:
         return self.current
+
+    async def catalog(self) -> tuple[Entry, ...]:
+        return self.entries
 
     def config(self) -> ConfigView:
         return self.view
@@ -223,6 +228,7 @@ async def stage(
     deps = Deps(
         gate,
         control,
+        edits,
         edits,
         edits,
         edits,

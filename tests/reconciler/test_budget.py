@@ -13,6 +13,7 @@ from reconciler.actions import Need
 from reconciler.admission import Admission, Candidate, Kept, select
 from reconciler.budget import MIB, Ledger, Measurement
 from reconciler.limits import MemoryLimit
+from reconciler.ranking import rank
 from reconciler.state import (
     Device,
     DiskState,
@@ -20,7 +21,6 @@ from reconciler.state import (
     InstancePhase,
     ModelKey,
 )
-from reconciler.verdicts import rank
 from tests.reconciler.build import GIB, OVERHEAD, instance, model, observed, verified
 
 

@@ -31,6 +31,7 @@ from reconciler.state import (
     ModelKey,
     Routes,
 )
+from reconciler.tombstones import Tombstones
 from schemas.errors import ActionError
 from schemas.events import Event
 from tests.reconciler.disk import Repo
@@ -121,6 +122,9 @@ class Stage:
     async def save_proven(self, proven: Mapping[ModelKey, Proven]) -> None:
         self.saved.append("proven")
 
+    async def save_tombstones(self, tombstones: Tombstones) -> None:
+        self.saved.append("tombstones")
+
     async def _carry(self, action: Action) -> None:
         self.begun.append(action.key)
         ending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -204,7 +208,7 @@ async def test_actions_are_carried_out_one_after_the_other_to_the_end() -> None:
         decision = await stage.loop.fresh()
         assert decision.status.summary == "Healthy"
         assert stage.begun == ["download:hf:org/a", "load:a#1", "promote:a#1"]
-        assert stage.saved == ["epoch 1", "drifts", "ledger", "proven"]
+        assert stage.saved == ["epoch 1", "tombstones", "drifts", "ledger", "proven"]
         assert stage.spare is True
         assert stage.published[-1].targets[ModelKey("a")].revision == "r1"
 

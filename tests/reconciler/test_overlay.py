@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.overlay import open_windows, timeline
+from reconciler.overlay import open_windows
 from reconciler.resolve import artifacts, fingerprint, resolve
 from reconciler.state import Accepted, Demand, Effective, EffectiveModel, ModelKey
+from reconciler.turns import Turns
 from schemas.desired import DesiredState
 
 NOON = datetime(2026, 11, 20, 11, tzinfo=UTC)  # a Friday, 12:00 in Paris
@@ -145,12 +146,15 @@ def test_what_no_window_serves_has_no_hour() -> None:
     assert model(held(MIDNIGHT, {"n": rest}), "night").served_at is None
 
 
-def test_the_timeline_is_what_looking_at_each_instant_gives() -> None:
+def test_the_turns_are_what_looking_at_each_instant_gives() -> None:
     morning = {**NIGHT, "when": [{"from": "06:00", "to": "08:00", "days": ["sat", "sun"]}]}
     document = accepted({"night": NIGHT, "morning": morning}).document
-    turns = list(islice(timeline(document, NOON), 40))
+    found = Turns(document, NOON)
+    turns = list(islice(found, 40))
+    assert list(islice(found, 40)) == turns
     assert all(one.at < two.at for one, two in pairwise(turns))
-    open_: set[str] = set(open_windows(document, NOON))
+    assert found.open == set(open_windows(document, NOON))
+    open_ = set(found.open)
     for one, two in pairwise(turns):
         open_ = (open_ | set(one.opens)) - set(one.closes)
         assert set(open_windows(document, one.at)) == open_

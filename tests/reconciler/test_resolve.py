@@ -51,6 +51,15 @@ def test_defaults_are_applied_and_the_order_of_the_file_is_kept() -> None:
     assert (second.keep_alive_s, str(second.artifact)) == (float("inf"), "hf:org/a@main")
 
 
+def test_what_is_not_set_is_served_as_what_is_set_to_its_default() -> None:
+    spelled = {"source": "hf:org/c", "template": "default", "sampling": {"stop": []}}
+    plain, same = (
+        held({"version": 1, "models": {"c": fields}}).models[0]
+        for fields in ({"source": "hf:org/c"}, spelled)
+    )
+    assert plain == same
+
+
 def test_options_of_an_engine_that_is_not_there_have_no_effect() -> None:
     """They are named as unsupported, and neither reload nor stall the model."""
     plain = {"version": 1, "models": {"a": {"source": "hf:org/a", "state": "loaded"}}}

@@ -68,6 +68,35 @@ def test_a_suspended_model_is_not_waited_for() -> None:
     assert standing(here, "day", "night") == [("night", "Suspended", False)]
 
 
+def test_a_suspended_model_has_not_arrived_where_something_else_is_wanted_of_it() -> None:
+    """What was loaded stays, and is not what the document says any more."""
+    here = world(day=4)
+    edit(here, day=entry("day"))
+    here.settle()
+    wishes: list[tuple[str, Entry]] = [
+        ("downloaded", {"suspend": True}),
+        ("absent", {"suspend": True}),
+        ("on-demand", {"suspend": True, "context": "8k"}),
+        ("loaded", {"suspend": True, "context": "8k"}),
+    ]
+    for state, fields in wishes:
+        edit(here, day=entry("day", state, **fields))
+        assert standing(here, "day") == [("day", "Suspended", False)]
+    edit(here, day=entry("day", "on-demand", suspend=True))
+    assert standing(here, "day") == []
+
+
+def test_a_suspended_model_that_is_at_rest_has_arrived() -> None:
+    here = world(day=4)
+    edit(here, day=entry("day", "downloaded"))
+    here.settle()
+    for state in ("downloaded", "on-demand"):
+        edit(here, day=entry("day", state, suspend=True))
+        assert standing(here, "day") == []
+    edit(here, day=entry("day", "absent", suspend=True))
+    assert standing(here, "day") == [("day", "Suspended", False)]
+
+
 def test_an_engine_that_is_not_there_is_not_waited_for() -> None:
     here = world(day=4)
     edit(here, day=entry("day", engine="gguf"))

@@ -82,6 +82,7 @@ class World:
         self.generation = 0
         self.steps = 0
         self.history: list[str] = []
+        self.retries: set[ModelKey] = set()
         self._boot()
 
     def _boot(self) -> None:
@@ -159,7 +160,7 @@ class World:
     def step(self) -> Decision:
         """One pass, and the start of what it decided."""
         seen = self.seen()
-        self.outcomes = []
+        self.outcomes, self.retries = [], set()
         decision = self.decide(seen)
         self.remembered = decision.remembered
         self.act(decision)
@@ -191,7 +192,8 @@ class World:
         """What a pass sees now."""
         disk = {ref: look(self.disk, ref) for ref in self.wanted()}
         observed = Observed(self.at, self.host(), disk, self.pool.view(self.at), self.demands())
-        return Seen(self.config, observed, self.credentials, tuple(self.outcomes))
+        outcomes, retry = tuple(self.outcomes), frozenset(self.retries)
+        return Seen(self.config, observed, self.credentials, outcomes, retry=retry)
 
     def host(self) -> HostView:
         """The machine."""

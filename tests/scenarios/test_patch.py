@@ -65,6 +65,24 @@ async def test_a_patch_loads_a_model_and_its_answer_says_so(
         assert "-        state:    downloaded" in (await bot.get("generations/2"))["diff"]
 
 
+async def test_who_asks_for_what_was_asked_for_already_waits_for_it_too(
+    model, document: Path, tmp_path: Path
+) -> None:
+    """Nothing changes by the later calls, and what they name is not there yet."""
+    handwritten(document, model(says="abc"))
+    operation = {"op": "replace", "path": "/models/one/state", "value": "loaded"}
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon)
+        await daemon.ready()
+        assert (await bot.patch(LOAD)).json()["changed"] is True
+        hurried = (await bot.patch(LOAD, prefer="wait=0")).json()
+        assert (hurried["changed"], hurried["converged"]) == (False, False)
+        assert [each["model"] for each in hurried["unsettled"]] == ["one"]
+        again = (await bot.patch([operation], prefer="wait=60")).json()
+        assert (again["changed"], again["converged"]) == (False, True)
+        assert summary(await daemon.status(), "one") == "Ready"
+
+
 async def test_a_rehearsal_changes_nothing(model, document: Path, tmp_path: Path) -> None:
     before = handwritten(document, model(says="abc"))
     async with running(document, tmp_path) as daemon:
@@ -199,6 +217,34 @@ async def test_what_does_not_fit_is_said_before_and_after(
         (warning,) = body["warnings"]
         assert warning.startswith("two is not admitted after this: needs ")
         assert summary(await daemon.status(), "one") == "Ready"
+
+
+async def test_pinned_models_that_never_fit_together_are_refused(
+    model, document: Path, tmp_path: Path
+) -> None:
+    """Whether written, rehearsed or planned; what is wrong already stands in nobody's way."""
+    one, two = (loaded(model(says=says, mib=60), pinned=True) for says in ("abc", "xyz"))
+    write(document, {"one": one, "two": {**two, "pinned": False}}, limits={"memory": "300MiB"})
+    pin = {"models": {"two": {"pinned": True}}}
+    async with running(document, tmp_path) as daemon:
+        bot = Bot(daemon)
+        await daemon.until(lambda s: summary(s, "one") == "Ready", "one is ready")
+        before = document.read_bytes()
+        for answer in (
+            await bot.patch(pin),
+            await bot.patch(pin, "?force=true"),
+            await bot.patch(pin, "?dry_run=true"),
+            await bot.send("POST", "plan", {"patch": pin}),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+            (problem,) = answer.json()["problems"]
+            assert "of 300 MiB together" in problem["message"]
+        assert document.read_bytes() == before
+        write(document, {"one": one, "two": two}, limits={"memory": "300MiB"})
+        await daemon.until(
+            lambda s: condition(s, "ConfigValid")["reason"] == "PinnedOverfull", "it is told"
+        )
+        assert (await bot.patch({"models": {"one": {"priority": 60}}})).status_code == 200
 
 
 async def test_a_night_that_will_not_fit_is_said_when_it_is_planned(

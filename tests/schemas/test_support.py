@@ -74,6 +74,11 @@ def test_what_has_an_effect_or_asks_for_nothing_is_not_named(fields: dict[str, A
     assert of_model(**fields) == ()
 
 
+def test_what_is_not_set_asks_for_nothing() -> None:
+    plain = document(models={"m": {"source": "builtin:tiny-chat"}}).resolved("m")
+    assert [name for name, gap in MODEL.items() if gap.asks(plain)] == []
+
+
 def test_defaults_count_for_every_model() -> None:
     models = {"m": {"source": "builtin:tiny-chat"}}
     named = unsupported(document(defaults={"predict": True}, models=models))[1]
@@ -83,8 +88,6 @@ def test_defaults_count_for_every_model() -> None:
 DOCUMENTS: dict[str, dict[str, Any]] = {
     "/limits/bandwidth": {"limits": {"bandwidth": "1MiB/s"}},
     "/limits/download_window": {"limits": {"download_window": "22:00-06:00"}},
-    "/reconcile/prune_disk": {"reconcile": {"prune_disk": True}},
-    "/reconcile/retention": {"reconcile": {"retention": "7d"}},
     "/policy/sources": {"policy": {"sources": ["hf:*"]}},
     "/policy/licenses": {"policy": {"licenses": "acknowledged"}},
     "/policy/max_download": {"policy": {"max_download": "1GiB"}},
@@ -137,5 +140,5 @@ def test_supported_limits_are_not_named() -> None:
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
     rules = {"licenses": "any", "approval": "none", "protect": ["/models/m"]}
-    neutral = document(reconcile={"drift": "adopt", "prune_disk": False}, policy=rules)
+    neutral = document(reconcile={"drift": "adopt", "prune_disk": True, "retention": "1d"}, policy=rules)
     assert unsupported(plain) == unsupported(neutral) == ((), {})

@@ -7,7 +7,7 @@ are laid over plain maps, and the set of admitted models is found by trying all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -185,6 +185,7 @@ def in_order(
     wanted: Mapping[str, Wanted],
     demands: Mapping[Any, Demand],
     instances: Iterable[InstanceView],
+    refused: Collection[Any] = (),
 ) -> list[str]:
     """The models that are wanted, the one that gets memory first first: pinned, then what the
     document loads, then what is in use, waited for, of higher priority, and used last.
@@ -198,7 +199,9 @@ def in_order(
             return (not model.pinned, False, merit, model.order)
         waiting = demand is not None and demand.waiting > 0
         since = 0.0 if demand is None or key in busy or waiting else demand.quiet_s
-        return (not model.pinned, True, (key not in busy, not waiting, *merit, since), model.order)
+        gives_way = key in refused and key not in busy
+        use = (gives_way, key not in busy, not waiting, *merit, since)
+        return (not model.pinned, True, use, model.order)
 
     return sorted(
         (k for k, m in wanted.items() if m.raised(demands.get(k)) and not m.suspended and m.able),

@@ -94,12 +94,13 @@ class Oracles(Rules):
         """22: who is admitted follows from what is wanted and how large it is, by trying all."""
         picture = decision.picture
         total, instances = picture.plan.budget, picture.observed.instances
+        refused = picture.known.refused
         verdicts: Mapping[str, Any] = picture.plan.verdicts
         spare = {m.key for m in picture.effective.models if m.spare is not None}
         away = _away(decision)
         order = [
             key
-            for key in naive.in_order(wanted, picture.observed.demands, instances)
+            for key in naive.in_order(wanted, picture.observed.demands, instances, refused)
             if key not in away or verdicts[key].wanted
         ]
         assert {k for k, v in verdicts.items() if v.wanted and k not in spare} == {*order}
@@ -128,8 +129,8 @@ class Oracles(Rules):
         assert found == should, f"admitted {found}, should be {should}: {rivals} {sizes} {room}"
         before = [verdicts[key] for key in order if key not in rivals and verdicts[key].admitted]
         left = room - sum(size for size, taken in zip(sizes, found, strict=True) if taken)
-        again = sum(v.need.total for v in before)
-        assert not before or again <= left, "what ran before takes what is wanted"
+        taken = sum(v.need.total for v in before)
+        assert not before or taken <= left, "what ran before takes what is wanted"
 
     def _sizes(self, decision: Decision) -> None:
         """1: sizes are the largest of five measurements, and loads reserve by the newest."""
@@ -189,7 +190,8 @@ class Oracles(Rules):
                 case Load(model=key) | Promote(model=key) | Drain(model=key) | Unload(model=key):
                     assert key not in wanted or not wanted[key].suspended, f"{key} is suspended"
                 case Download(models=keys) | Verify(models=keys) | Delete(models=keys):
-                    assert not all(wanted[key].suspended for key in keys), f"{keys} are suspended"
+                    held = all(key in wanted and wanted[key].suspended for key in keys)
+                    assert not held, f"{keys} are suspended"
 
     def _names(self, decision: Decision) -> None:
         """8: a name that was answered goes on being answered while its new models are on their

@@ -215,8 +215,10 @@ class Simulated(World):
         yield "saved the failures"
         self.saved = replace(self.saved, drifts=now.drifts)
         yield "saved the drifts"
-        self.saved = self.remembered = replace(self.saved, proven=now.proven)
+        self.saved = replace(self.saved, proven=now.proven)
         yield "saved what answered"
+        self.saved = self.remembered = replace(self.saved, tombstones=now.tombstones)
+        yield "saved what was removed"
 
     def act(self, decision: Decision) -> None:
         """Carry out what was decided."""

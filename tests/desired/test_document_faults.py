@@ -1,0 +1,31 @@
+"""A document whose surroundings are taken away or broken while its owner lives."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from schemas.edit import Edit, WholeText
+from tests.kit.desk import ONE, TWO, Desk, opened, patch
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> Desk:
+    return await opened(tmp_path)
+
+
+async def test_numbers_grow_on_when_somebody_removes_the_history(desk: Desk) -> None:
+    for context in ("4k", "8k", "2k"):
+        await desk.file.commit(patch(context=context))
+    shutil.rmtree(desk.state.path)
+    draft = await desk.file.draft(patch(context="4k"))
+    assert draft.accepted.generation == 5
+    assert (await desk.file.commit(patch(context="4k"))).accepted.generation == 5
+    await desk.save(TWO)
+    assert [each.number for each in desk.kept] == [6, 5]
+    shutil.rmtree(desk.state.path)
+    desk.path.unlink()
+    made = await desk.file.create(Edit(WholeText(ONE.encode()), "bot"))
+    assert (made.accepted.generation, desk.generation) == (7, 7)
