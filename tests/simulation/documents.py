@@ -125,6 +125,8 @@ def edited(rng: random.Random, before: Data, zone: str | None, mood: Mood = ANYT
     pick = rng.random()
     if pick < 0.15:
         return document(rng, zone, mood)
+    if pick < mood.switches:
+        return _switched(rng, before)
     if pick < 0.25:
         return {**before, "aliases": {"auto": targets(rng, list(models))}}
     if pick < 0.3:
@@ -143,6 +145,16 @@ def edited(rng: random.Random, before: Data, zone: str | None, mood: Mood = ANYT
         if field == "suspend":
             changes = {"suspend": not models[key].get("suspend", False)}
     return {**before, "models": {**models, key: {**models[key], **changes}}}
+
+
+def _switched(rng: random.Random, before: Data) -> Data:
+    """Another model is to be loaded, a name moves to it, and the one before is not wanted."""
+    old = before["aliases"].get("auto", [*before["models"]])[0]
+    new = rng.choice([*before["models"]])
+    models = dict(before["models"])
+    models[old] = {**models[old], "state": rng.choice(("downloaded", "on-demand"))}
+    models[new] = {**models[new], "state": "loaded"}
+    return {**before, "models": models, "aliases": {**before["aliases"], "auto": [new]}}
 
 
 def _without(before: Data, key: str) -> Data:

@@ -44,7 +44,8 @@ MEMORY = ("100%", "100%", "75%", "8GiB")
 @dataclass(frozen=True, slots=True)
 class Mood:
     """One kind of history. `hours`: how often there are windows. `often`: other numbers of
-    `EVENTS`. `patient`: models stay for as long as they can.
+    `EVENTS`. `patient`: models stay for as long as they can. `switches`: edits below this, of
+    all from 0 to 1, move a name to another model.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Mood:
     memory: tuple[str, ...] = MEMORY
     hours: float = 0.3
     patient: bool = False
+    switches: float = 0.2
     often: Mapping[str, int] = field(default_factory=dict)
 
     def events(self) -> Mapping[str, int]:
@@ -89,7 +91,15 @@ TROUBLE = Mood(
         "stubborn": 3,
     },
 )
-MOODS = (ANYTHING, ANYTHING, CROWD, NIGHTS, TROUBLE)
+SWITCHES = Mood(
+    "switches",
+    states=("loaded", "downloaded", "on-demand"),
+    memory=("100%",),
+    hours=0.0,
+    switches=0.9,
+    often={"edit": 24, "go": 60, "kill": 1, "fault": 1, "lease": 1, "lose": 1},
+)
+MOODS = (ANYTHING, ANYTHING, CROWD, NIGHTS, TROUBLE, SWITCHES)
 
 
 def mood(rng: random.Random) -> Mood:
