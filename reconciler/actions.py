@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from reconciler.canary import Canary
 from reconciler.limits import DiskLimits
@@ -195,9 +195,12 @@ class Step:
     repairs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes a model takes when loaded. `basis`: measured, estimate, or unknown (then 0)."""
+class Need(NamedTuple):
+    """Bytes a model takes when loaded. `basis`: measured, estimate, or unknown (then 0).
+
+    A tuple, like all that a plan makes anew for every model: a frozen dataclass takes several
+    times as long to make.
+    """
 
     weights: int = 0
     overhead: int = 0
@@ -210,8 +213,7 @@ class Need:
         return self.weights + self.overhead + self.kv_pool
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the plan decided about one model and why, in words.
 
     `admitted` None: not decided yet. `spec` is what should be loaded, once the files are known.
@@ -224,7 +226,7 @@ class Verdict:
     admitted: bool | None
     reason: str
     message: str
-    need: Need = field(default_factory=Need)
+    need: Need = Need()
     spec: InstanceSpec | None = None
     fits_alone: bool = True
     previous: InstanceSpec | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.actions import Need
 from reconciler.state import EffectiveModel, ModelKey
@@ -19,8 +20,7 @@ NAMED = 8
 """Holders of memory that a refusal names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A model that wants memory. `rank` sorts: smaller is served first."""
 
     model: EffectiveModel

@@ -6,11 +6,12 @@ so that no model of `schemas` can check it. Windows of other priorities never cl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.timetable import HORIZON, Span, around, zone_of
+from reconciler.novelty import novel
+from reconciler.timetable import Span, around, zone_of
 from schemas.base import Strict
 from schemas.desired import DesiredState
 from schemas.errors import Problem
@@ -36,14 +37,14 @@ def clashes(document: DesiredState, at: datetime) -> list[Problem]:
     for name, schedule in document.schedules.items():
         for path, value in settings(schedule.set):
             claims.setdefault((schedule.priority, path), []).append(_Claim(name, value))
-    open_: dict[str, list[Span]] = {}
+    contested = {
+        place: rivals
+        for place, rivals in claims.items()
+        if any(rival.value != rivals[0].value for rival in rivals)
+    }
+    open_ = _open(document, {rival.window for each in contested.values() for rival in each}, at)
     problems = []
-    for (priority, path), rivals in claims.items():
-        if all(rival.value == rivals[0].value for rival in rivals):
-            continue
-        for rival in rivals:
-            if rival.window not in open_:
-                open_[rival.window] = _spans(document, rival.window, at)
+    for (priority, path), rivals in contested.items():
         found = _first(rivals, open_)
         if found is not None:
             problems.append(_problem(document, priority, path, *found))
@@ -67,10 +68,22 @@ def _fields(record: Strict) -> Iterator[tuple[str, object]]:
     return ((name, getattr(record, name)) for name in sorted(record.model_fields_set))
 
 
-def _spans(document: DesiredState, window: str, at: datetime) -> list[Span]:
-    schedule = document.schedules[window]
-    zone = zone_of(schedule, document.timezone)
-    return list(around(schedule, zone, at, HORIZON))
+def _open(document: DesiredState, windows: Iterable[str], at: datetime) -> dict[str, list[Span]]:
+    """When each window is open, as far as it may meet another of them as it never did before."""
+    rules = {
+        name: (schedule, zone_of(schedule, document.timezone))
+        for name in windows
+        for schedule in (document.schedules[name],)
+    }
+    stretches = novel(rules.values(), at) if rules else ()
+    return {
+        name: [
+            span
+            for each in stretches
+            for span in around(schedule, zone, each.start, each.end - each.start)
+        ]
+        for name, (schedule, zone) in rules.items()
+    }
 
 
 def _first(

@@ -161,6 +161,8 @@ def _loaded(
     ahead = picture.ready(model.key)
     if ahead is not None and model.spare is not None:
         return "True", "Prewarmed", f"instance {ahead.uid} is loaded ahead of its window"
+    if ahead is not None:
+        return "True", "Resident", f"instance {ahead.uid}, which does not answer yet"
     if picture.loading(model.key) is not None:
         return "False", "Loading", "the worker is loading it"
     if failure is not None and picture.disk(model).phase is DiskPhase.VERIFIED:
@@ -227,7 +229,7 @@ def _degraded(
     model: EffectiveModel, picture: Picture, verdict: Verdict, failure: Record | None
 ) -> tuple[Truth, str, str]:
     spec, current = verdict.spec, picture.current(model.key)
-    if current is None:
+    if current is None or closed(model, picture.plan):
         return "False", "NotServing", "nothing of it is served"
     if not verdict.wanted:
         return "False", "Leaving", "it answers until it is replaced or drained"

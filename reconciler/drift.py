@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.state import (
+    NO_FILES,
     DiskPhase,
     DiskState,
     Effective,
@@ -74,7 +75,7 @@ def noticed(
     verified = _verified(before, effective, observed, removed)
     found: dict[ModelKey, tuple[Drift, ...]] = {}
     for model in effective.models:
-        disk = observed.disk.get(model.artifact, DiskState())
+        disk = observed.disk.get(model.artifact, NO_FILES)
         old = before.found.get(model.key, ())
         revision = before.verified.get(str(model.artifact))
         lost = revision is not None and model.artifact.source not in removed and _gone(disk)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -21,9 +21,12 @@ from reconciler.actions import (
     Verify,
 )
 from reconciler.conditions import wall
+from reconciler.drift import Drift
+from reconciler.drift import words as drifted
 from reconciler.picture import Picture
 from reconciler.prune import words
-from reconciler.state import ArtifactRef, DiskState
+from reconciler.silences import silences
+from reconciler.state import ArtifactRef, DiskState, ModelKey
 from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
 
@@ -50,12 +53,24 @@ def data(picture: Picture) -> dict[str, object]:
         "epoch": picture.epoch,
         "at": _iso(picture.asked_at or picture.observed.at),
         "next": _turn(picture.effective.turn),
+        "drift": [
+            {
+                "model": key,
+                "reason": each.reason,
+                "path": each.path,
+                "expected": each.expected,
+                "found": each.found,
+                "since": _iso(each.since),
+            }
+            for key, each in _drifts(picture)
+        ],
         "actions": [_action(step, picture) for step in plan.steps],
         "cancel": [cancel.action for cancel in plan.cancels],
         "exceptions": [
             {"model": key, "reason": reason, "message": message}
             for key, reason, message in _exceptions(picture)
         ],
+        "gaps": [{"name": each.name, "seconds": each.seconds} for each in silences(picture)],
         "removed": [_removed(each, picture) for each in plan.removed],
         "memory": {
             "budget": plan.budget,
@@ -130,30 +145,60 @@ def _lines(picture: Picture) -> Iterator[str]:
     turn = picture.effective.turn
     head = f"plan for generation {picture.effective.generation}, epoch {picture.epoch}"
     if picture.asked_at is not None:
-        zone = turn.zone if turn is not None else "UTC"
-        head = f"plan for {wall(picture.asked_at, zone)}, with what is true now"
+        head = f"plan for {wall(picture.asked_at, picture.zone)}, with what is true now"
     yield f"{head}: memory now {format_bytes(plan.memory_now)}{budget}"
-    if plan.steps:
-        yield "Actions, in the order they will run:"
-    for number, step in enumerate(plan.steps, 1):
-        sign, what = _describe(step.action, picture)
-        state = "  (running)" if step.action.key in picture.running else ""
-        yield f"  {number:>2}  {sign:<3} {what}{state}"
-    exceptions = list(_exceptions(picture))
-    if exceptions:
-        yield "Wanted but not done:"
-    for key, _reason, message in exceptions:
-        yield f"   x  {key}: {message}"
-    if plan.removed:
-        yield "Removed from the document:"
-    for each in plan.removed:
-        yield f"   -  {each.key}: {words(each, picture.zone)}"
+    policy = picture.effective.upkeep.drift
+    changed = (f"   !  {key}: {drifted(drift, policy)}" for key, drift in _drifts(picture))
+    yield from _section("Changed past lmxd:", changed)
+    yield from _section("Actions, in the order they will run:", _steps(picture))
+    refused = (f"   x  {key}: {message}" for key, _reason, message in _exceptions(picture))
+    yield from _section("Wanted but not done:", refused)
+    removed = (f"   -  {each.key}: {words(each, picture.zone)}" for each in plan.removed)
+    yield from _section("Removed from the document:", removed)
     if plan.steps:
         after, peak = format_bytes(plan.memory_after), format_bytes(plan.memory_peak)
         yield f"Memory after: {after}; peak {peak}."
+    yield from _silences(picture)
     if turn is not None:
         yield _by_the_clock(turn)
     yield _summary(picture)
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines below their title; nothing at all where there are none."""
+    for number, line in enumerate(lines):
+        if number == 0:
+            yield title
+        yield line
+
+
+def _steps(picture: Picture) -> Iterator[str]:
+    for number, step in enumerate(picture.plan.steps, 1):
+        sign, what = _describe(step.action, picture)
+        state = "  (running)" if step.action.key in picture.running else ""
+        state += "  (repairs drift)" if step.repairs else ""
+        yield f"  {number:>2}  {sign:<3} {what}{state}"
+
+
+def _drifts(picture: Picture) -> Iterator[tuple[ModelKey, Drift]]:
+    """What changed past lmxd, apart from what somebody wished."""
+    for model in picture.effective.models:
+        for each in picture.known.drifts.get(model.key, ()):
+            yield model.key, each
+
+
+def _silences(picture: Picture) -> Iterator[str]:
+    """Names that answer nobody meanwhile, by how long that is."""
+    names: dict[str, list[str]] = {}
+    for each in silences(picture):
+        known = each.seconds is not None
+        length = (
+            f"for about {max(1, round(each.seconds or 0))} s" if known else "while a model loads"
+        )
+        names.setdefault(length, []).append(each.name)
+    for length, waiting in names.items():
+        verb = "answers" if len(waiting) == 1 else "answer"
+        yield f"{', '.join(waiting)} {verb} nobody {length}; requests wait."
 
 
 def _summary(picture: Picture) -> str:
@@ -215,6 +260,7 @@ def _action(step: Step, picture: Picture) -> dict[str, object]:
         "what": what,
         "after": list(step.after),
         "running": step.action.key in picture.running,
+        "repairs": step.repairs,
         "memory_after": step.memory_after,
     }
 

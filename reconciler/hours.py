@@ -111,17 +111,19 @@ def by_the_clock(
 
 def _placed(model: EffectiveModel, facts: _Facts) -> EffectiveModel:
     served, loaded = facts.coming.served, facts.coming.loaded
-    if model.state in RESTING:
-        if served is not None:
-            model = replace(model, served_at=served.at)
-        if served is not None and model.state is ModelState.ABSENT:
-            model = _fetched(model, facts, served)
-        if facts.hard:
-            model = replace(model, drain_s=0.0)
+    rests = model.state in RESTING
+    if served is not None and model.state is ModelState.ABSENT:
+        model = _fetched(model, facts, served)
     spare = _spare(model, facts)
-    if spare is Spare.PREWARM and loaded is not None:
-        model = replace(model, context=loaded.context)
-    return replace(model, spare=spare, loaded_at=loaded.at if loaded is not None else None)
+    ahead = loaded if spare is Spare.PREWARM else None
+    return replace(
+        model,
+        served_at=served.at if rests and served is not None else model.served_at,
+        drain_s=0.0 if rests and facts.hard else model.drain_s,
+        context=ahead.context if ahead is not None else model.context,
+        spare=spare,
+        loaded_at=loaded.at if loaded is not None else None,
+    )
 
 
 def _fetched(model: EffectiveModel, facts: _Facts, back: Return) -> EffectiveModel:

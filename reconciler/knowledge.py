@@ -133,21 +133,29 @@ def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | Non
     engine = footprint.engine if model.engine == "auto" else model.engine
     task = footprint.task if model.task == "auto" else model.task
     revision = disk.revision or ""
-    options = repr(sorted(model.engine_options.items()))
+    options = sorted(model.engine_options.items())
+    what = (model.artifact.source, revision, engine, task, context, pool, repr(options))
+    return _spec(model.artifact, disk.path, what, tuple(options))
+
+
+@lru_cache(maxsize=4096)
+def _spec(
+    artifact: ArtifactRef,
+    path: str,
+    what: tuple[str, str, str, str, int, int, str],
+    options: tuple[tuple[str, object], ...],
+) -> InstanceSpec:
+    """`what` makes two loads the same load; its text of the options tells 1 from true."""
+    _, revision, engine, task, context, kv_bytes, _ = what
     return InstanceSpec(
-        spec_hash=_hash(model.artifact.source, revision, engine, task, context, pool, options),
-        artifact=model.artifact,
+        spec_hash=hashlib.sha256(repr(what).encode()).hexdigest()[:16],
+        artifact=artifact,
         revision=revision,
-        path=disk.path,
+        path=path,
         engine=engine,
         task=task,
         context=context,
         parallel=SEQUENCES,
-        kv_bytes=pool,
-        engine_options=model.engine_options,
+        kv_bytes=kv_bytes,
+        engine_options=dict(options),
     )
-
-
-@lru_cache(maxsize=4096, typed=True)
-def _hash(*facts: str | int) -> str:
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

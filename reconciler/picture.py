@@ -14,6 +14,7 @@ from reconciler.actions import Action, Plan
 from reconciler.backoff import Record
 from reconciler.knowledge import Knowledge, delete_subject, standing
 from reconciler.state import (
+    NO_FILES,
     ConfigView,
     DiskState,
     Effective,
@@ -81,7 +82,7 @@ class Picture:
 
     def disk(self, model: EffectiveModel) -> DiskState:
         """The model's files."""
-        return self.observed.disk.get(model.artifact, DiskState())
+        return self.observed.disk.get(model.artifact, NO_FILES)
 
     def failure(self, model: EffectiveModel) -> Record | None:
         """The failure that stands between the model and its next step."""

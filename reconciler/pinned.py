@@ -9,29 +9,30 @@ people saved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from reconciler.budget import need_of
 from reconciler.knowledge import Knowledge, spec_of
+from reconciler.novelty import novel
 from reconciler.overlay import for_host
 from reconciler.picture import Picture
-from reconciler.state import DiskState, Effective, ModelKey, Observed
-from reconciler.timetable import HORIZON, around, zone_of
+from reconciler.state import NO_FILES, Effective, ModelKey, Observed
+from reconciler.timetable import Span, around, zone_of
 from reconciler.window_states import in_order
 from schemas.desired import DesiredState
 from schemas.errors import Problem
 from schemas.parse import pointer
 from schemas.quantities import format_bytes
-from schemas.schedule import ModelOverlay
+from schemas.schedule import ModelOverlay, Schedule
 
 __all__ = ["Sizes", "contexts", "of_picture", "overfull", "sizes"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
+class _Word(NamedTuple):
     """What is said of a model as far as it matters here."""
 
     pinned: bool
@@ -85,11 +86,12 @@ def sizes(
 ) -> Sizes:
     """What is known of these: by measured loads, else by the files."""
     found: dict[tuple[str, int], int] = {}
+    models = {model.key: model for model in effective.models} if wanted else {}
     for key, context in wanted:
-        model = effective.model(ModelKey(key))
+        model = models.get(ModelKey(key))
         if model is not None:
             model = replace(model, context=context)
-            disk = observed.disk.get(model.artifact, DiskState())
+            disk = observed.disk.get(model.artifact, NO_FILES)
             spec = spec_of(model, disk)
             measured = known.ledger.memory(spec.spec_hash) if spec is not None else None
             found[key, context] = need_of(model, disk, measured).total
@@ -104,11 +106,15 @@ def overfull(
     """
     document = for_host(document, host)
     pinnable = _pinnable(document)
-    if not pinnable:
-        return None
+    if _largest(known, pinnable) <= total:
+        return None  # they fit whatever is open
     plain = {key: _Word.of(document, key) for key in document.models if key in pinnable}
-    for moment, windows in _sets(document, pinnable, at):
-        words = _in_windows(plain, document, windows)
+    layers = _layers(document, pinnable)
+    for moment, windows in _sets(document, layers, at):
+        words = dict(plain)
+        for name, changes in layers.items():
+            if name in windows:
+                words |= {key: words[key].under(change) for key, change in changes.items()}
         needs = {
             key: size
             for key, word in words.items()
@@ -117,6 +123,15 @@ def overfull(
         if sum(needs.values()) > total:
             return _problem(document, windows, needs, total, moment)
     return None
+
+
+def _largest(known: Sizes, keys: Container[str]) -> int:
+    """Bytes that these models take together, each in its largest form."""
+    sizes: dict[str, int] = {}
+    for (key, _), size in known.items():
+        if key in keys:
+            sizes[key] = max(size, sizes.get(key, 0))
+    return sum(sizes.values())
 
 
 def _pinnable(document: DesiredState) -> frozenset[str]:
@@ -129,41 +144,56 @@ def _pinnable(document: DesiredState) -> frozenset[str]:
     return frozenset(found)
 
 
-def _in_windows(
-    plain: Mapping[str, _Word], document: DesiredState, windows: Collection[str]
-) -> dict[str, _Word]:
-    words = dict(plain)
-    for name in in_order(document, windows):
-        for key, changes in document.schedules[name].set.models.items():
-            if key in words:
-                words[key] = words[key].under(changes)
-    return words
+def _layers(document: DesiredState, keys: Collection[str]) -> dict[str, dict[str, ModelOverlay]]:
+    """What each window says of these models, the window that wins last; without those that say
+    nothing.
+    """
+    found = {}
+    for name in in_order(document, document.schedules):
+        models = document.schedules[name].set.models.items()
+        changes = {key: each for key, each in models if key in keys}
+        if changes:
+            found[name] = changes
+    return found
 
 
 def _sets(
-    document: DesiredState, keys: frozenset[str], at: datetime
+    document: DesiredState, windows: Iterable[str], at: datetime
 ) -> Iterator[tuple[datetime, frozenset[str]]]:
-    """Every set of windows that matter to these models, with the first instant at which it is that
-    of the open ones.
-    """
-    turns: list[tuple[datetime, int, str]] = []
-    for name, schedule in document.schedules.items():
-        if keys.isdisjoint(schedule.set.models):
-            continue
-        for span in around(schedule, zone_of(schedule, document.timezone), at, HORIZON):
-            turns += [(max(span.start, at), 1, name), (span.end, -1, name)]
-    turns.sort()
-    open_: Counter[str] = Counter()
+    """Every set of these windows that is open at once, with the first instant at which it is."""
+    rules = {
+        name: (schedule, zone_of(schedule, document.timezone))
+        for name in windows
+        for schedule in (document.schedules[name],)
+    }
     seen: set[frozenset[str]] = set()
-    moment = at
-    for when, step, name in (*turns, (at + 2 * HORIZON, 0, "")):
-        if when > moment:
-            found = frozenset(each for each, count in open_.items() if count > 0)
+    for stretch in novel(rules.values(), at):
+        for moment, found in _walk(rules, stretch):
             if found not in seen:
                 seen.add(found)
                 yield moment, found
+
+
+def _walk(
+    rules: Mapping[str, tuple[Schedule, ZoneInfo]], stretch: Span
+) -> Iterator[tuple[datetime, frozenset[str]]]:
+    """From turn to turn of a stretch, the windows that are open then."""
+    turns = [(stretch.end, 0, "")]
+    for name, (schedule, zone) in rules.items():
+        for span in around(schedule, zone, stretch.start, stretch.end - stretch.start):
+            turns += [(max(span.start, stretch.start), 1, name), (span.end, -1, name)]
+    turns.sort()
+    open_: Counter[str] = Counter()
+    moment = stretch.start
+    for when, step, name in turns:
+        if when > moment:
+            yield moment, frozenset(open_)
             moment = when
+        if moment >= stretch.end:
+            return
         open_[name] += step
+        if not open_[name]:
+            del open_[name]
 
 
 def _problem(

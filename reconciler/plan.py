@@ -47,6 +47,7 @@ def plan(
     lane = _lane(effective, observed, held, running, cases, total, known.serial)
     held = _still_held(held, lane.steps, observed)
     files = list(transfers.steps(cases, effective.disk, observed, known, running))
+    files += transfers.checks(cases, effective.disk, observed, known, running)
     moved, later = _publish(effective, known, held, lane.steps)
     last = prune.steps(removed, cases, running)
     steps = _with_memory([*files, *moved, *lane.steps, *later, *last], now)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.actions import InstanceSpec, Need
 from reconciler.budget import Ledger
-from reconciler.state import ArtifactRef, DiskPhase, DiskState
+from reconciler.state import NO_FILES, ArtifactRef, DiskPhase, DiskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,19 @@ class Proven:
 def spec_again(proven: Proven, disk: Mapping[ArtifactRef, DiskState]) -> InstanceSpec | None:
     """What to load to have it again; None when its files are not there any more."""
     for artifact in proven.artifacts:
-        found = disk.get(artifact, DiskState())
+        found = disk.get(artifact, NO_FILES)
         right = found.phase is DiskPhase.VERIFIED and found.revision == proven.spec.revision
         if right and found.path is not None:
             return replace(proven.spec, path=found.path)
+    return None
+
+
+def to_check(proven: Proven, disk: Mapping[ArtifactRef, DiskState]) -> ArtifactRef | None:
+    """Its files, when they are there and only have to be checked again."""
+    for artifact in proven.artifacts:
+        found = disk.get(artifact, DiskState())
+        if found.phase is DiskPhase.COMPLETE and found.revision == proven.spec.revision:
+            return artifact
     return None
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from reconciler.budget import Ledger
 from reconciler.knowledge import spec_of
-from reconciler.state import ArtifactRef, DiskState, EffectiveModel, ModelKey
+from reconciler.state import NO_FILES, ArtifactRef, DiskState, EffectiveModel, ModelKey
 from reconciler.timetable import HORIZON
 from schemas.desired import DesiredState
 from schemas.schedule import Schedule
@@ -63,7 +63,7 @@ def loads(
     measured: dict[ModelKey, float] = {}
     estimated: dict[ModelKey, float] = {}
     for model in variants:
-        files = disk.get(model.artifact, DiskState())
+        files = disk.get(model.artifact, NO_FILES)
         estimated[model.key] = max(UNKNOWN_S, (files.total or 0) / READ)
         spec = spec_of(model, files)
         took = ledger.load_s(spec.spec_hash) if spec is not None else None

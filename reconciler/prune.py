@@ -65,6 +65,8 @@ def remains(
         files = (stone.artifact.source, disk.revision)
         deleting = (files[0], disk.revision or "") in ends
         until, why = None, _kept_for(disk, effective)
+        if not why and stone.shared:
+            why = "they are not its own: another model has had the same since"
         if not why and not needed.isdisjoint({files, (files[0], None)}):
             why = "models of the document need them"
         if not why:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
-from reconciler.state import EffectiveModel, ModelKey, ModelState, Observed, Spare
+from reconciler.state import Demand, EffectiveModel, ModelState, Spare
 
 ALWAYS, DEMANDED, REFUSED, BEFORE, KEPT, AHEAD, IDLE = 0.0, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0
 """Classes: what the document loads; what requests want, and what of it has to give way; what ran
@@ -13,22 +11,26 @@ to be there for one, and what nobody wants back."""
 
 
 def rank(
-    model: EffectiveModel, observed: Observed, refused: Container[ModelKey] = ()
+    model: EffectiveModel,
+    demand: Demand | None = None,
+    *,
+    busy: bool = False,
+    refused: bool = False,
 ) -> tuple[float, ...]:
     """Pinned, class, then priority, that of the window, and file order; among demands the busy
-    and the waiting first. `refused`: models that may displace nobody; one that is busy stays.
+    and the waiting first. `busy`: requests run on it. `refused`: it may displace nobody, unless it
+    is busy.
     """
     if model.spare is not None:
-        return (1.0, _spare_class(model, observed), -model.priority, -model.window, model.order)
+        of = _spare_class(model.spare, busy=busy)
+        return (1.0, of, -model.priority, -model.window, model.order)
     pinned = 0.0 if model.pinned else 1.0
     if model.state is ModelState.LOADED:
         return (pinned, ALWAYS, 0.0, 0.0, -model.priority, -model.window, 0.0, model.order)
-    demand = observed.demands.get(model.key)
-    busy = _is_busy(model, observed)
     waiting = demand is not None and demand.waiting > 0
     quiet = demand.quiet_s if demand and not (busy or waiting) else 0.0
     merit = (-model.priority, -model.window)
-    of = REFUSED if model.key in refused and not busy else DEMANDED
+    of = REFUSED if refused and not busy else DEMANDED
     return (pinned, of, not busy, not waiting, *merit, quiet, model.order)
 
 
@@ -37,11 +39,7 @@ def behind(model: EffectiveModel) -> tuple[float, ...]:
     return (1.0, BEFORE, -model.priority, -model.window, model.order)
 
 
-def _spare_class(model: EffectiveModel, observed: Observed) -> float:
-    if model.spare is Spare.PREWARM:
+def _spare_class(spare: Spare, *, busy: bool) -> float:
+    if spare is Spare.PREWARM:
         return AHEAD
-    return KEPT if model.spare is Spare.BRIDGE or _is_busy(model, observed) else IDLE
-
-
-def _is_busy(model: EffectiveModel, observed: Observed) -> bool:
-    return any(i.key == model.key and i.in_flight for i in observed.instances)
+    return KEPT if spare is Spare.BRIDGE or busy else IDLE

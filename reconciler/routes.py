@@ -81,7 +81,7 @@ def holds(
     """By name, the models that no longer back it but answer for it until its own do."""
     current = {i.key for i in observed.instances if i.phase is InstancePhase.CURRENT}
     held: dict[str, tuple[ModelKey, ...]] = {}
-    for name, keys in effective.aliases.items():
+    for name, keys in effective.aliases.items() if current else ():
         if any(key in current for key in keys):
             continue
         before = previous.names.get(name, ())

@@ -254,6 +254,10 @@ class DiskState:
     footprint: Footprint | None = None
 
 
+NO_FILES = DiskState()
+"""An artifact of which nothing is on disk, or nothing is known."""
+
+
 class InstancePhase(StrEnum):
     """The life of one instance; only CURRENT takes new requests."""
 

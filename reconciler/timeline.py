@@ -9,18 +9,18 @@ costs about three plans each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconciler import projection
-from reconciler.actions import Drain, Load, Promote
 from reconciler.budget import accounted
 from reconciler.overlay import for_host
 from reconciler.picture import Picture
 from reconciler.routes import closed
-from reconciler.state import EffectiveModel, InstancePhase, InstanceView, ModelKey, ModelState
+from reconciler.silences import silences
+from reconciler.state import InstancePhase, ModelKey, ModelState
 from reconciler.timetable import adjusted, zone_of
 from schemas.desired import DesiredState
 from schemas.quantities import format_bytes
@@ -112,7 +112,8 @@ def timeline(picture: Picture, hours: float, host: str) -> Timeline:
             stretches[-1] = replace(stretches[-1], end=until)
         else:
             stretches.append(stretch)
-        gaps += _gaps(opening) if stretch.start > start else ()
+        if stretch.start > start:
+            gaps += (Gap(each.name, stretch.start, each.seconds) for each in silences(opening))
         found = replace(found, budget=rest.plan.budget)
     found = replace(found, stretches=tuple(stretches), gaps=tuple(gaps))
     moved = _moved(document, start, end - start) if document is not None else ()
@@ -222,41 +223,3 @@ def _losers(picture: Picture) -> Iterator[Loser]:
         if model.state is ModelState.LOADED and not verdict.admitted and not resting:
             needs = verdict.need.total if verdict.need.basis != "unknown" else None
             yield Loser(model.key, needs, verdict.message)
-
-
-def _gaps(opening: Picture) -> Iterator[Gap]:
-    """The names for which something is on its way while nothing answers for them."""
-    effective, plan = opening.effective, opening.plan
-    models = {model.key: model for model in effective.models}
-    ending = {s.action.uid for s in plan.steps if isinstance(s.action, Drain) and not s.after}
-    there = [i for i in opening.observed.instances if i.uid not in ending]
-    for name, keys in effective.aliases.items():
-        coming = [key for key in keys if _is_coming(models[key], opening)]
-        answered = any(_answers(i, models[i.key], keys) for i in there if i.key in models)
-        if coming and not answered and name not in plan.held:
-            yield Gap(name, opening.observed.at, _seconds(opening, coming))
-
-
-def _is_coming(model: EffectiveModel, picture: Picture) -> bool:
-    verdict = picture.plan.verdicts[model.key]
-    return model.state is ModelState.LOADED and bool(verdict.wanted and verdict.admitted)
-
-
-def _answers(instance: InstanceView, model: EffectiveModel, keys: Sequence[ModelKey]) -> bool:
-    phases = (InstancePhase.READY, InstancePhase.CURRENT)
-    return instance.key in keys and instance.phase in phases and model.served
-
-
-def _seconds(opening: Picture, keys: Sequence[ModelKey]) -> float | None:
-    """Until the first of these models answers: loads come one after the other."""
-    total = 0.0
-    for step in opening.plan.steps:
-        match step.action:
-            case Load(spec=spec):
-                took = opening.known.fresh.load_s(spec.spec_hash)
-                if took is None:
-                    return None
-                total += took
-            case Promote(model=model) if model in keys:
-                return total
-    return None

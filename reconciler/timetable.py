@@ -85,9 +85,13 @@ def spans(schedule: Schedule, zone: ZoneInfo, first: date, last: date) -> Iterat
 def around(schedule: Schedule, zone: ZoneInfo, at: datetime, ahead: timedelta) -> Iterator[Span]:
     """The spans that end after `at` and whose starts lie at most about `ahead` of it."""
     today = at.astimezone(zone).date()
-    longest = max(rule.length for rule in _rules(schedule))
-    first, last = today - DAY * (longest + _SLACK), today + DAY * _SLACK + ahead
+    first, last = today - DAY * (longest(schedule) + _SLACK), today + DAY * _SLACK + ahead
     return (span for span in spans(schedule, zone, first, last) if span.end > at)
+
+
+def longest(schedule: Schedule) -> int:
+    """Days from the date of a start to the date of its end, at most."""
+    return max(rule.length for rule in _rules(schedule))
 
 
 def active(schedule: Schedule, zone: ZoneInfo, at: datetime) -> bool:
@@ -120,8 +124,7 @@ def standing(schedule: Schedule, zone: ZoneInfo, at: datetime) -> tuple[bool, da
 def ended(schedule: Schedule, zone: ZoneInfo, at: datetime, back: timedelta) -> datetime | None:
     """The last instant until `at` at which a span of the window ended, if within `back` of it."""
     today = at.astimezone(zone).date()
-    longest = max(rule.length for rule in _rules(schedule))
-    first = today - back - DAY * (longest + _SLACK)
+    first = today - back - DAY * (longest(schedule) + _SLACK)
     ends = (span.end for span in spans(schedule, zone, first, today + DAY * _SLACK))
     return max((end for end in ends if at - back < end <= at), default=None)
 
@@ -134,7 +137,7 @@ def adjusted(
     """
     rules = _rules(schedule)
     excepted = {date.fromisoformat(text) for text in schedule.except_}
-    day = at.astimezone(zone).date() - DAY * (max(rule.length for rule in rules) + _SLACK)
+    day = at.astimezone(zone).date() - DAY * (longest(schedule) + _SLACK)
     found: dict[str, None] = {}
     while day <= (at + ahead).astimezone(zone).date():
         for rule in rules:
@@ -155,7 +158,7 @@ def skipped(
     """
     rules = _rules(schedule)
     excepted = {date.fromisoformat(text) for text in schedule.except_}
-    for day in _jumps(zone, at, until):
+    for day in jumps(zone, at, until):
         for rule in rules:
             if day in excepted or day.weekday() not in rule.days:
                 continue
@@ -164,7 +167,7 @@ def skipped(
                 yield from ((span.start, words) for words in rule.moved(day, zone))
 
 
-def _jumps(zone: ZoneInfo, at: datetime, until: datetime) -> Iterator[date]:
+def jumps(zone: ZoneInfo, at: datetime, until: datetime) -> Iterator[date]:
     """The local dates around each change of clocks between two instants."""
     day = at.astimezone(zone).date() - DAY * _SLACK
     last = until.astimezone(zone).date() + DAY * _SLACK

@@ -20,13 +20,15 @@ MOST = 1000
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """A model that was removed: its files as it asked for them, when that was noticed, and by
-    which generation.
+    which generation. `shared`: another model had the same then or later, so that they are its own
+    no more.
     """
 
     key: ModelKey
     artifact: ArtifactRef
     since: datetime
     generation: int
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,17 @@ def following(
     """
     if document != before.document:
         return Tombstones(document, present)
+    named = set(present.values())
     gone = tuple(
-        Tombstone(key, artifact, at, generation)
+        Tombstone(key, artifact, at, generation, artifact in named)
         for key, artifact in before.present.items()
         if key not in present
     )
-    stays = tuple(stone for stone in before.removed if stone.key not in present)
+    stays = tuple(
+        stone if stone.shared or stone.artifact not in named else replace(stone, shared=True)
+        for stone in before.removed
+        if stone.key not in present
+    )
     if before.present == present and stays == before.removed:
         return before
     return Tombstones(document, present, (*stays, *gone)[-MOST:])
@@ -72,19 +79,17 @@ def following(
 def remaining(
     before: Tombstones, observed: Observed, moving: Collection[ArtifactRef]
 ) -> Tombstones:
-    """Without the tombstones of which nothing is left: no instance, and no files of ours that no
-    model of the document has. `moving`: artifacts that something is done about at the moment.
+    """Without the tombstones of which nothing is left: no instance, and no files of ours that are
+    theirs alone. `moving`: artifacts that something is done about at the moment.
     """
     if not before.removed:
         return before
     alive = {i.key for i in observed.instances if i.phase is not InstancePhase.DEAD}
-    named = set(before.present.values())
     stays = tuple(
         stone
         for stone in before.removed
         if stone.key in alive
-        or stone.artifact in moving
-        or (stone.artifact not in named and _has_files(stone.artifact, observed))
+        or (not stone.shared and (stone.artifact in moving or _has_files(stone.artifact, observed)))
     )
     return before if len(stays) == len(before.removed) else replace(before, removed=stays)
 

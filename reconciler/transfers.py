@@ -36,7 +36,8 @@ def steps(
     """What is to be done about files. Steps that run already are among them."""
     stays = kept(cases, known)
     for artifact, users in _by_artifact(cases).items():
-        under_way = [running[k] for verb in VERBS if (k := f"{verb}:{artifact}") in running]
+        keys = (f"{verb}:{artifact}" for verb in VERBS) if running else ()
+        under_way = [running[key] for key in keys if key in running]
         yield from map(Step, under_way)
         wanting = [case for case in users if case.model.state is not ModelState.ABSENT]
         if wanting:
@@ -50,6 +51,24 @@ def steps(
             yield Step(action, tuple(other.key for other in under_way))
 
 
+def checks(
+    cases: Sequence[Case],
+    limits: DiskLimits,
+    observed: Observed,
+    known: Knowledge,
+    running: Mapping[str, Action],
+) -> Iterator[Step]:
+    """Verifications of what models ran before something that failed."""
+    named = {case.model.artifact for case in cases}
+    found = {case.check: case.model.key for case in cases if case.check is not None}
+    for artifact, key in found.items():
+        action: Action = Verify(artifact, (key,))
+        record = known.failures.get(download_subject(artifact))
+        again = download_key(artifact, limits, known.credentials)
+        if artifact not in named and not blocks(record, again, observed.at):
+            yield Step(running.get(action.key, action))
+
+
 def _left(case: Case) -> bool:
     """Whether its files were taken away and stay away."""
     return any(each.path == drift.FILES for each in case.left)
@@ -58,6 +77,7 @@ def _left(case: Case) -> bool:
 def stale(cases: Sequence[Case], running: Mapping[str, Action]) -> Iterator[Cancel]:
     """Transfers of artifacts that no model wants any more."""
     wanted = {c.model.artifact for c in cases if c.model.state is not ModelState.ABSENT}
+    wanted.update(case.check for case in cases if case.check is not None)
     for action in running.values():
         if isinstance(action, Download | Verify) and action.artifact not in wanted:
             yield Cancel(action.key)
@@ -107,9 +127,9 @@ def _fetch(
     known: Knowledge,
 ) -> Action | None:
     disk, keys = users[0].disk, tuple(case.model.key for case in users)
-    record = known.failures.get(download_subject(artifact))
     if disk.phase is DiskPhase.VERIFIED:
         return None
+    record = known.failures.get(download_subject(artifact))
     if record is not None:
         key = download_key(artifact, limits, known.credentials)
         if blocks(record, key, observed.at):

@@ -7,8 +7,10 @@ instance of a model whose new files are not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from reconciler import budget, drift, thrash
 from reconciler.actions import InstanceSpec, Need, Verdict
@@ -17,9 +19,11 @@ from reconciler.backoff import Record, blocks
 from reconciler.budget import Ledger
 from reconciler.drift import Drift
 from reconciler.knowledge import Knowledge, load_key, previous_subject, spec_of, standing
-from reconciler.previous import need_again, spec_again
+from reconciler.previous import need_again, spec_again, to_check
 from reconciler.ranking import behind, rank
 from reconciler.state import (
+    NO_FILES,
+    ArtifactRef,
     DiskState,
     Effective,
     EffectiveModel,
@@ -36,14 +40,14 @@ TASKS = ("auto", "chat")
 _STAYING = (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """One model with the facts its verdict is made of.
 
     run: what to load. may_load: no failure forbids a try. reserve: bytes a load takes, by the
     freshest measurement.
     lasting: only a change can help it, so what still serves of it stays while there is room; so
-    does what is left of a model whose window is about to open again, or closed lazily.
+    does what is left of a model whose window is about to open again, or closed lazily. check:
+    files of what it ran before, to be checked before it can be loaded again.
     """
 
     model: EffectiveModel
@@ -56,6 +60,7 @@ class Case:
     lasting: bool
     left: tuple[Drift, ...]
     rank: tuple[float, ...]
+    check: ArtifactRef | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,12 @@ class _Previous:
     may_load: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
+class _Facts(NamedTuple):
     """What is known of one model before admission."""
 
     model: EffectiveModel
     disk: DiskState
+    rank: tuple[float, ...]
     spec: InstanceSpec | None
     instances: Sequence[InstanceView]
     failure: Record | None
@@ -102,20 +107,14 @@ def judge(
         _facts(model, effective, observed, instances.get(model.key, ()), known, total)
         for model in effective.models
     ]
-    candidates = [
-        Candidate(f.model, f.need, rank(f.model, observed, known.refused))
-        for f in facts
-        if f.wanted and not f.hopeless
-    ]
+    candidates = [Candidate(f.model, f.need, f.rank) for f in facts if f.wanted and not f.hopeless]
     candidates += [
         Candidate(f.model, f.previous.need, behind(f.model))
         for f in facts
         if f.hopeless and f.previous is not None
     ]
     candidates += [
-        Candidate(
-            f.model, Need(weights=held, basis="measured"), rank(f.model, observed, known.refused)
-        )
+        Candidate(f.model, Need(weights=held, basis="measured"), f.rank)
         for f in facts
         if f.model.spare and not (f.wanted or f.model.suspended) and (held := _staying(f.instances))
     ]
@@ -149,7 +148,7 @@ def _facts(
     known: Knowledge,
     total: int | None,
 ) -> _Facts:
-    disk = observed.disk.get(model.artifact, DiskState())
+    disk = observed.disk.get(model.artifact, NO_FILES)
     spec = spec_of(model, disk)
     ahead = model.spare is Spare.PREWARM
     raised = model.state is ModelState.LOADED or model.demanded or ahead
@@ -160,6 +159,12 @@ def _facts(
     return _Facts(
         model=model,
         disk=disk,
+        rank=rank(
+            model,
+            observed.demands.get(model.key),
+            busy=any(i.in_flight for i in instances),
+            refused=model.key in known.refused,
+        ),
         spec=spec,
         instances=instances,
         failure=failure,
@@ -202,9 +207,9 @@ def _previous(
     )
 
 
-def _away(left: Iterable[Drift], instances: Sequence[InstanceView]) -> Drift | None:
+def _away(left: Sequence[Drift], instances: Sequence[InstanceView]) -> Drift | None:
     """What was taken away and stays away, and keeps the model from being loaded."""
-    held = _staying(instances)
+    held = _staying(instances) if left else 0
     return next((d for d in left if d.path == drift.LOADED or not held), None)
 
 
@@ -225,18 +230,20 @@ def _need(
 
 def _staying(instances: Sequence[InstanceView]) -> int:
     """Bytes of the largest instance that need not go."""
+    if not instances:
+        return 0
     return max((budget.accounted(i) for i in instances if i.phase in _STAYING), default=0)
 
 
 def _unsupported(model: EffectiveModel) -> str | None:
     """What a model that is to be loaded asks for and cannot have."""
+    if model.engine in ENGINES and model.task in TASKS:
+        return None
     if not model.served and model.spare is not Spare.PREWARM:
         return None
     if model.engine not in ENGINES:
         return f"engine {model.engine} is not in this version"
-    if model.task not in TASKS:
-        return f"task {model.task} is not in this version"
-    return None
+    return f"task {model.task} is not in this version"
 
 
 def _case(
@@ -254,17 +261,19 @@ def _case(
         return _again(facts, facts.previous, admission)
     model, spec, need = facts.model, facts.spec, facts.need
     reserve = need.total
-    if known.fresh is not known.ledger:
-        fresh = _need(model, facts.disk, spec, facts.instances, known.fresh)
-        reserve = max(reserve, fresh.total)
+    measured = known.fresh.memory(spec.spec_hash) if spec is not None else None
+    if measured is not None and known.fresh is not known.ledger:
+        reserve = max(reserve, budget.need_of(model, facts.disk, measured).total)
     reason, message, admitted = _reason(facts, effective, observed, admission)
     refusal = known.refused.get(model.key)
     if refusal is not None and admitted is False:
         reason, message = "Thrashing", f"{thrash.words(model.key, refusal)}; it {message}"
-    candidate = Candidate(model, facts.previous.need if facts.previous else need, ())
-    fits = admitted is True or always is None or always.fits(candidate)
-    if always and not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
-        message = f"no request could load it: {always.refusal(candidate).message}"
+    fits = True
+    if admitted is not True and always is not None:
+        candidate = Candidate(model, facts.previous.need if facts.previous else need, ())
+        fits = always.fits(candidate)
+        if not fits and reason == "NotWanted" and model.state is ModelState.ON_DEMAND:
+            message = f"no request could load it: {always.refusal(candidate).message}"
     return Case(
         model=model,
         disk=facts.disk,
@@ -280,13 +289,21 @@ def _case(
             facts.previous.spec if facts.previous is not None else None,
         ),
         run=spec,
-        may_load=spec is not None and not blocks(facts.failure, _key(facts.failure), observed.at),
+        may_load=spec is not None and not _blocked(facts.failure, observed.at),
         load_s=known.ledger.load_s(spec.spec_hash) if spec else None,
         reserve=reserve,
         lasting=facts.hopeless or model.spare in (Spare.BRIDGE, Spare.LAZY),
         left=facts.left,
-        rank=rank(model, observed, known.refused),
+        rank=facts.rank,
+        check=_to_check(facts, observed, known) if facts.hopeless else None,
     )
+
+
+def _to_check(facts: _Facts, observed: Observed, known: Knowledge) -> ArtifactRef | None:
+    proven = known.proven.get(facts.model.key)
+    if proven is None or facts.previous is not None or not facts.model.served:
+        return None
+    return to_check(proven, observed.disk)
 
 
 def _again(facts: _Facts, previous: _Previous, admission: Admission) -> Case:
@@ -309,8 +326,8 @@ def _again(facts: _Facts, previous: _Previous, admission: Admission) -> Case:
     )
 
 
-def _key(record: Record | None) -> str:
-    return record.key if record is not None else ""
+def _blocked(record: Record | None, at: datetime) -> bool:
+    return record is not None and blocks(record, record.key, at)
 
 
 def _reason(

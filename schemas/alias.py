@@ -18,10 +18,16 @@ from schemas.model import Key
 __all__ = ["Alias", "AliasName", "Route", "alias_targets"]
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:/@-]*\*?|\*"
+_LONGEST = 256
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(NAME_PATTERN, text) or len(text) > 256:
+    if len(text) > _LONGEST:
+        raise Invalid(
+            f'"{text[:60]}..." has {len(text)} characters, an alias has at most {_LONGEST}',
+            "shorten it",
+        )
+    if not re.fullmatch(NAME_PATTERN, text):
         raise Invalid(
             f'"{text[:60]}" is not an alias: letters, digits, . _ : / @ - and one * at the end',
             'write it like "gpt-4o-mini" or "claude-*"',

@@ -37,11 +37,17 @@ __all__ = [
 ]
 
 KEY_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_LONGEST_KEY = 128
 
 
 def _key(text: str) -> str:
-    if not re.fullmatch(KEY_PATTERN, text) or len(text) > 128:
-        fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:128] or "model"
+    if len(text) > _LONGEST_KEY:
+        raise Invalid(
+            f'"{text[:60]}..." has {len(text)} characters, a key has at most {_LONGEST_KEY}',
+            "shorten it",
+        )
+    if not re.fullmatch(KEY_PATTERN, text):
+        fixed = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-") or "model"
         raise Invalid(f'"{text[:60]}" is not a key: letters, digits, . _ -', f'write "{fixed}"')
     return text
 

@@ -7,6 +7,7 @@ carries neither tables nor an HTTP client.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -109,6 +110,9 @@ def _whole_program(
 
 def main() -> None:
     """The entry point of the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for terminals that lack our arrows
     sys.exit(execute(sys.argv[1:]))
 
 

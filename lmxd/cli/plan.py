@@ -37,7 +37,9 @@ def plan(
     at: Annotated[
         str | None,
         typer.Option(
-            "--at", metavar="TIME", help="as if it were then: 2026-11-21T22:00, or with an offset"
+            "--at",
+            metavar="TIME",
+            help="as if it were then: 22:00, 2026-11-21T22:00, or with an offset",
         ),
     ] = None,
     host_name: HostName = None,
@@ -50,9 +52,9 @@ def plan(
     """Show what lmxd would do now.
 
     With --at it is the plan of what the windows of that time want, with what is on disk and
-    loaded now. With -f or --patch the daemon is asked what it would do after that change. With
-    FILE no daemon is asked: the plan is that of a fresh machine, on which nothing is loaded and
-    nothing on disk but what comes with lmxd.
+    loaded now; times are those of the document's zone. With -f or --patch the daemon is asked what
+    it would do after that change. With FILE no daemon is asked: the plan is that of a fresh
+    machine, on which nothing is loaded and nothing on disk but what comes with lmxd.
 
     \b
     Examples:
@@ -62,20 +64,21 @@ def plan(
       lmxd plan --patch '{aliases: {auto: big}}' --out switch.plan.json
       lmxd plan desired-state.yaml
     """
-    from lmxd.cli import candidates, plan_view
+    from lmxd.cli import candidates, moments, plan_view
     from lmxd.cli.output import structured
 
     if sum(name is not None for name in (file, change, patch)) > 1:
         raise typer.BadParameter("of FILE, -f and --patch only one can be planned for")
     if out is not None and change is None and patch is None:
         raise typer.BadParameter("--out saves a change: it needs -f or --patch")
-    moment = plan_view.moment(at) if at is not None else None
+    moment = moments.read(at) if at is not None else None
+    instant = moments.in_daemon(url, moment) if moment is not None and file is None else None
     if change is not None or patch is not None:
-        wanted = candidates.Wanted(change, patch, moment)
+        wanted = candidates.Wanted(change, patch, instant)
         differs = candidates.show(url, wanted, output, out)
         return CHANGES if detailed_exitcode and differs else 0
     if file is None:
-        found: plan_view.PlanData | None = plan_view.of_daemon(url, moment)
+        found: plan_view.PlanData | None = plan_view.of_daemon(url, instant)
     else:
         found = plan_view.of_file(file, moment, plan_view.host(host_name))
     if found is None:

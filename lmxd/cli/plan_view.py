@@ -14,6 +14,7 @@ from pathlib import Path
 
 from lmxd.cli import checking, client
 from lmxd.cli.messages import note, warn
+from lmxd.cli.moments import Moment
 from lmxd.desired.read import Reading, load_file
 from lmxd.host.memory import total_memory
 from reconciler import explain
@@ -38,7 +39,6 @@ __all__ = [
     "PlanData",
     "has_changes",
     "host",
-    "moment",
     "of_daemon",
     "of_file",
     "picture_of",
@@ -47,18 +47,6 @@ __all__ = [
 ]
 
 PlanData = dict[str, object]
-
-
-def moment(text: str) -> datetime:
-    """An instant of the command line, in UTC; without an offset it is this machine's time."""
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise LmxdError(
-            Code.INVALID_REQUEST,
-            f"--at {text[:60]!r} is not a time",
-            hint="write it like 2026-11-21T22:00, or with its offset",
-        ) from None
 
 
 def of_daemon(url: str, at: datetime | None) -> PlanData:
@@ -76,13 +64,13 @@ def host(named: str | None) -> str:
     return named or socket.gethostname()
 
 
-def of_file(name: str, at: datetime | None, host: str) -> PlanData | None:
+def of_file(name: str, at: Moment | None, host: str) -> PlanData | None:
     """What a daemon would do on a fresh machine; None, and the problems told, for a bad file."""
     picture = picture_of(name, at, host)
     return explain.data(picture) if picture is not None else None
 
 
-def picture_of(name: str, at: datetime | None, host: str) -> Picture | None:
+def picture_of(name: str, at: Moment | None, host: str) -> Picture | None:
     """The picture of a document on a fresh machine of that name; None, and the problems told, for
     a bad file.
     """
@@ -98,7 +86,8 @@ def picture_of(name: str, at: datetime | None, host: str) -> Picture | None:
     )
     for place in checking.without_effect(reading.document):
         warn(f"{place} is accepted and has no effect in this version")
-    return preview(reading, path, _this_machine(path), at or now, host)
+    when = at.of_zone(reading.document.timezone, now) if at is not None else now
+    return preview(reading, path, _this_machine(path), when, host)
 
 
 def preview(reading: Reading, path: Path, machine: HostView, at: datetime, host: str) -> Picture:

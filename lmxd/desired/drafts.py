@@ -7,7 +7,7 @@ Called by `document` in a thread. Nothing is written here, and neither the condi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,7 +16,10 @@ from lmxd.desired.read import accept, canonical
 from lmxd.desired.splice import spliced
 from lmxd.desired.text_diff import text_diff
 from reconciler.state import Accepted
+from schemas.desired import DesiredState
 from schemas.edit import Change, Edit, JsonPatch, MergePatch, WholeData, WholeText
+from schemas.errors import RequestError
+from schemas.parse import parse
 from schemas.patch import changes, merged, patched
 from schemas.support import unsupported
 
@@ -79,8 +82,9 @@ def drafted(edit: Edit, base: Base, number: int, at: datetime) -> Draft:
         raw = edit.body.raw
         reading = accept(raw, at)
     else:
-        asks = changes(before.data, wanted(edit, before.data, at))
-        raw = spliced(base.raw, asks) if asks else base.raw
+        data = wanted(edit, before.data, at)
+        asks = changes(before.data, data)
+        raw = _laid(base.raw, asks, data) if asks else base.raw
         reading = accept(raw, at)
     made = changes(before.data, reading.data)
     if made:
@@ -89,6 +93,17 @@ def drafted(edit: Edit, base: Base, number: int, at: datetime) -> Draft:
         accepted = replace(before, sha256=reading.sha256)
     diff = text_diff(base.raw, raw, _NAMES)
     return Draft(accepted, raw, made, diff, raw != base.raw, _warnings(before, accepted))
+
+
+def _laid(text: bytes, asks: Sequence[Change], data: Mapping[str, object]) -> bytes:
+    """The text with the changes; where it cannot take what would not be valid either, that is
+    what is said.
+    """
+    try:
+        return spliced(text, asks)
+    except RequestError:
+        parse(DesiredState, data)
+        raise
 
 
 def created(edit: Edit, before: Accepted | None, number: int, at: datetime) -> Draft:

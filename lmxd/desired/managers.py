@@ -169,7 +169,7 @@ def _kept(folder: StateFolder) -> tuple[int | None, dict[Path, _Record]]:
     try:
         found = msgspec.convert(folder.read("managers") or {}, _Kept)
     except msgspec.ValidationError as error:
-        log.warning("owners of fields not readable", extra={"error": str(error)})
+        folder.reject("managers", str(error))
         found = _Kept()
     return found.generation, {parts(at): record for at, record in found.leaves.items()}
 
@@ -226,7 +226,8 @@ def _refusal(conflicts: Sequence[Mapping[str, object]]) -> RequestError:
     else:
         what = f"{first['path']} was set by {first['manager']} at {first['since']}"
     more = f" (and {len(conflicts) - 1} more)" if len(conflicts) > 1 else ""
-    wanted = f"; it is {_shown(first, 'current')}, you want {_shown(first, 'yours')}"
+    yours = _shown(first, "yours") if "yours" in first else "it gone"
+    wanted = f"; it is {_shown(first, 'current')}, you want {yours}"
     hint = "look at the document and send its ETag as If-Match, leave it out, or use force"
     if any(each["protected"] for each in conflicts):
         hint = "change it in the file, or use force"

@@ -8,6 +8,7 @@ owns the document, through the port; this module only knows JSON.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -116,9 +117,31 @@ def json_value(body: bytes) -> object:
     try:
         value: object = msgspec.json.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RequestError(Code.INVALID_JSON, f"the body is not valid JSON: {error}") from error
+        why = _not_utf8(body) or str(error)
+        raise RequestError(Code.INVALID_JSON, f"the body is not valid JSON: {why}") from error
     _check_depth(value)
+    json.loads(body, object_pairs_hook=_once)
     return value
+
+
+def _not_utf8(body: bytes) -> str | None:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return f"byte 0x{body[error.start]:02x} at {error.start} is not UTF-8"
+    return None
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    """Of two members with one name all but the last would be dropped, and nobody would know."""
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            message = (
+                f"the body is not valid JSON: {json.dumps(name[:60])} is there twice in one map"
+            )
+            raise RequestError(Code.INVALID_JSON, message, hint="remove one of them")
+        names.add(name)
 
 
 def an_object(value: object) -> dict[str, object]:

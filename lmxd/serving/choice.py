@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from reconciler.state import Live, ModelKey, Routes, Target
 from schemas.errors import Code, RequestError
@@ -81,6 +82,10 @@ def _refusal(
         hint=hint,
         param="model" if target.code is Code.MODEL_NOT_LOADED else None,
         retry=target.retry,
-        available_at=target.available_at.isoformat() if target.available_at else None,
+        available_at=_iso(target.available_at) if target.available_at else None,
         details=details,
     )
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -23,7 +23,7 @@ from reconciler.actions import (
 from reconciler.backoff import failure_key
 from reconciler.budget import Ledger, budget
 from reconciler.events import Met, happened
-from reconciler.knowledge import Knowledge, delete_subject, subjects_of
+from reconciler.knowledge import Knowledge, delete_subject, download_subject, subjects_of
 from reconciler.loop.calendar import Calendar
 from reconciler.loop.memory import Memory, Remembered
 from reconciler.loop.pins import Pins
@@ -332,6 +332,7 @@ class Core:
             subjects.update(subjects_of(model))
         for stone in self._memory.kept.tombstones.removed:
             subjects.add(delete_subject(stone.artifact))
+        subjects.update(map(download_subject, self._beside))
         for instance in observed.instances:
             subjects.update(f"{verb}:{instance.uid}" for verb in ("promote", "drain", "unload"))
         return subjects

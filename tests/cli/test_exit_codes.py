@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -9,12 +10,14 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
 from lmxd.cli.app import USAGE, execute
 
+ROOT = Path(__file__).resolve().parents[2]
 VERBS = ("init", "serve", "validate", "plan", "status", "get", "wait", "events", "explain", "run")
 CLIENTS = (
     ["status"],
@@ -65,6 +68,7 @@ def test_a_wrong_choice_is_refused_in_our_words(capsys: pytest.CaptureFixture[st
         ["run"],
         ["wait", "tiny"],
         ["wait", "model/tiny", "--timeout", "soon"],
+        ["plan", "--at", "tonight"],
         ["serve", "--listen", "1.2.3.4:x"],
         ["serve", "--log-level", "loud"],
     ],
@@ -75,6 +79,21 @@ def test_wrong_use_is_64(arguments: list[str], capsys: pytest.CaptureFixture[str
     assert said.out == ""
     assert said.err.startswith("error: ")
     assert "--help` shows how it is used" in said.err
+
+
+def test_a_terminal_that_lacks_our_signs_gets_them_spelled_out(tmp_path: Path) -> None:
+    """Whoever logs in over an old terminal gets a plan, not a traceback."""
+    (tmp_path / "d.yaml").write_text("version: 1\nmodels: {a: {source: 'hf:org/a'}}\n")
+    said = subprocess.run(
+        [sys.executable, "-m", "lmxd", "plan", "d.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 0, said.stderr
+    assert b"  1  \\u2193   a  download hf:org/a" in said.stdout
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_who_has_no_room_is_marked_and_explained() -> None:
     lines = drawing(found)
     assert "✗" in row(lines[lines.index("models") :], "day")
     assert any(line.startswith("✗ day, from Fri 22:00 on: needs 6.2 GiB") for line in lines)
-    assert "Fri 22:00-Sat 06:00 wants 12.4 GiB of 10 GiB; day loses" in lines
+    assert "Fri 22:00-Sat 06:00 wants 12.5 GiB of 10 GiB; day loses" in lines
 
 
 def test_names_that_answer_nobody_are_named_once_with_their_hours() -> None:

@@ -150,7 +150,7 @@ async def test_plan_of_another_time(lmxd: Shell) -> None:
     found = json.loads((await lmxd("plan", "--at", "2030-01-02T03:04Z", "-o", "json")).out)
     assert found["at"] == "2030-01-02T03:04:00Z"
     refused = await lmxd("plan", "--at", "tonight")
-    assert (refused.code, refused.out) == (1, "")
+    assert (refused.code, refused.out) == (64, "")
     assert "--at 'tonight' is not a time" in refused.err
 
 

@@ -159,6 +159,7 @@ def test_unreadable_owners_are_begun_anew(tmp_path: Path, broken: dict[str, Any]
     with StateFolder(tmp_path, now=lambda: NOW) as state:
         state.write("managers", broken)
     assert opened(tmp_path).owned("day") == {}
+    assert len(list(tmp_path.glob("managers.json.bad-*"))) == 1
 
 
 async def test_owners_that_cannot_be_kept_still_count(tmp_path: Path) -> None:
@@ -188,6 +189,8 @@ def test_the_refusal_of_a_protected_field_says_so(managers: Managers) -> None:
         '/models/day/state is protected; it is "loaded", you want "absent" (and 1 more)'
     )
     assert caught.value.hint == "change it in the file, or use force"
+    with pytest.raises(RequestError, match='"loaded", you want it gone'):
+        managers.check(edit(), [Change(STATE, "loaded", MISSING)], protected())
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,11 @@ class FakeEdits:
         if raw.startswith(b"!"):
             problem = Problem("", "no tags here", "write plain values", 1, 1)
             raise DocumentError("InvalidYAML", (problem,))
-        return json.loads(raw)
+        try:
+            return json.loads(raw)
+        except ValueError as error:
+            problem = Problem("", "that is neither JSON nor YAML", None, 1, 1)
+            raise DocumentError("InvalidYAML", (problem,)) from error
 
     async def change(self, edit: Edit, *, dry_run: bool, plan_id: str | None) -> Effect:
         await self._enter("change", edit)

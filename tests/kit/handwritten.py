@@ -81,6 +81,11 @@ class Handwritten:
         """One text; the same for the same seed."""
         return _Writer(random.Random(seed)).document()
 
+    @classmethod
+    def saying(cls, data: dict[str, Any], seed: int) -> Handwritten:
+        """A text that says this, in a style by seed."""
+        return _Writer(random.Random(seed)).document(data)
+
 
 class _Writer:
     def __init__(self, dice: random.Random) -> None:
@@ -93,8 +98,8 @@ class _Writer:
         self.json = dice.random() < 0.1
         self.anchors = self.blocks = 0
 
-    def document(self) -> Handwritten:
-        data = mapping(self.dice, 4) or {"version": 1}
+    def document(self, data: dict[str, Any] | None = None) -> Handwritten:
+        data = data or mapping(self.dice, 4) or {"version": 1}
         if self.json:
             text = json.dumps(data, indent=self.dice.choice([None, 1, 2]))
             return Handwritten(text.encode(), data, {}, [])

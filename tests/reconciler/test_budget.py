@@ -21,12 +21,12 @@ from reconciler.state import (
     InstancePhase,
     ModelKey,
 )
-from tests.reconciler.build import GIB, OVERHEAD, instance, model, observed, verified
+from tests.reconciler.build import GIB, OVERHEAD, instance, model, verified
 
 
 def candidate(key: str, gib: float, **fields: Any) -> Candidate:
     each = model(key, **fields)
-    return Candidate(each, Need(int(gib * GIB), basis="estimate"), rank(each, observed()))
+    return Candidate(each, Need(int(gib * GIB), basis="estimate"), rank(each))
 
 
 def admitted(result: dict[ModelKey, Admission]) -> list[str]:
@@ -35,8 +35,7 @@ def admitted(result: dict[ModelKey, Admission]) -> list[str]:
 
 def chosen(*candidates: Candidate, total: float = 10) -> list[str]:
     ordered = [
-        replace(c, rank=rank(replace(c.model, order=place), observed()))
-        for place, c in enumerate(candidates)
+        c._replace(rank=rank(replace(c.model, order=place))) for place, c in enumerate(candidates)
     ]
     return admitted(dict(select(ordered, int(total * GIB))))
 
@@ -103,7 +102,7 @@ def test_without_one_model_that_makes_room_the_remedy_is_priority() -> None:
 def test_what_is_larger_than_the_whole_budget_never_fits_and_is_told_its_parts() -> None:
     need = Need(weights=10 * GIB, overhead=GIB, kv_pool=2 * GIB, basis="estimate")
     each = model("huge")
-    result = select([Candidate(each, need, rank(each, observed()))], 10 * GIB)
+    result = select([Candidate(each, need, rank(each))], 10 * GIB)
     loser = result[ModelKey("huge")]
     assert loser.reason == "NeverFits"
     for part in ("needs 13 GiB", "budget is 10 GiB", "raise limits.memory to 13 GiB", "KV 2 GiB"):
@@ -118,7 +117,7 @@ def test_memory_of_suspended_models_can_be_had_by_nobody_and_is_named() -> None:
 
 def test_an_unknown_size_is_admitted_and_says_so() -> None:
     each = model("new")
-    result = select([Candidate(each, Need(), rank(each, observed()))], GIB)
+    result = select([Candidate(each, Need(), rank(each))], GIB)
     assert result[ModelKey("new")] == Admission(
         True, "EstimateUnknown", "its size is known once its file list is"
     )
@@ -128,9 +127,8 @@ def test_selection_never_exceeds_the_budget_and_does_not_depend_on_the_order_it_
     for seed in range(300):
         rng = random.Random(seed)
         everyone = [
-            replace(
-                candidate(str(n), rng.uniform(0.1, 8), priority=rng.choice((10, 50))),
-                rank=(rng.randint(0, 1), n),
+            candidate(str(n), rng.uniform(0.1, 8), priority=rng.choice((10, 50)))._replace(
+                rank=(rng.randint(0, 1), n)
             )
             for n in range(rng.randint(1, 8))
         ]

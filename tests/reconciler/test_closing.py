@@ -78,6 +78,7 @@ def test_lazily_closed_it_stays_and_answers_nobody() -> None:
     loaded, ready = condition(decision, "one", "Loaded"), condition(decision, "one", "Ready")
     assert (loaded.status, loaded.reason) == ("True", "ClosedLazily")
     assert (ready.status, ready.reason) == ("False", "OutsideWindow")
+    assert condition(decision, "one", "Degraded").reason == "NotServing"
     here.request("one")
     assert here.pool.residents["one#1"].in_flight == 1  # type: ignore[index]
     decision = until(here, 20)

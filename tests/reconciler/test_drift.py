@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.drift import FILES, LOADED
+from reconciler.explain import text
 from reconciler.loop.core import Decision
 from reconciler.state import ArtifactRef, DiskPhase, DiskState, Live, ModelKey
 from schemas.errors import Code
@@ -63,10 +64,15 @@ def test_the_load_that_puts_it_right_is_told_apart_from_the_rest_of_the_plan() -
     here.kill(uid_of(here, "a"), outside=True)
     here.step()
     here.sleep(6)
-    steps = here.step().picture.plan.steps
+    picture = here.step().picture
+    steps = picture.plan.steps
     marked = {step.action.key: step.repairs for step in steps if "load:" in step.action.key}
     assert [repairs for key, repairs in marked.items() if key.startswith("load:a")] == [True]
     assert [repairs for key, repairs in marked.items() if key.startswith("load:b")] == [False]
+    told = text(picture).splitlines()
+    assert "Changed past lmxd:" in told
+    assert any(line.startswith("   !  a: memory.loaded was loaded") for line in told)
+    assert sum("(repairs drift)" in line for line in told) == 1
 
 
 def test_a_worker_that_crashed_is_no_drift() -> None:

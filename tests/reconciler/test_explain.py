@@ -7,7 +7,7 @@ import json
 from reconciler import explain
 from reconciler.picture import Picture
 from reconciler.plan import plan
-from tests.reconciler.stage import BROKEN, edit, entry, world
+from tests.reconciler.stage import BROKEN, edit, entry, uid_of, world
 from tests.reconciler.world import World
 
 
@@ -33,6 +33,7 @@ def test_the_first_plan_of_a_fresh_machine() -> None:
         "   1  ↓   a  download hf:org/a  (running)\n"
         "   2  ↓   b  download hf:org/b  (running)\n"
         "Memory after: 0 B; peak 0 B.\n"
+        "auto answers nobody while a model loads; requests wait.\n"
         "Plan: 2 downloads.\n"
     )
 
@@ -63,8 +64,57 @@ def test_a_switch_for_which_there_is_no_room_beside_what_never_fits() -> None:
         "   x  huge: needs 40.2 GiB, the whole budget is 16 GiB; raise limits.memory to 40.2 GiB, "
         "or lower its context or kv_memory (weights 40.2 GiB, KV 0 B)\n"
         "Memory after: 12.2 GiB; peak 12.2 GiB.\n"
+        "auto answers nobody while a model loads; requests wait.\n"
         "Plan: 1 load, 1 unload, 1 alias change, 1 deletion.\n"
     )
+
+
+def test_names_that_nobody_answers_for_are_listed_with_the_seconds_of_measured_loads() -> None:
+    here = world(a=10, b=12)
+    aliases = {"auto": "b", "both": ["a", "b"], "old": "a"}
+    edit(here, aliases, a=entry("a", "downloaded"), b=entry("b"))
+    here.settle()  # the load of b is measured
+    edit(here, {**aliases, "auto": "a"}, a=entry("a"), b=entry("b", "downloaded"))
+    here.settle()
+    edit(here, aliases, a=entry("a", "downloaded"), b=entry("b"))
+    picture = preview(here)
+    took = 10.0
+    assert explain.data(picture)["gaps"] == [
+        {"name": "auto", "seconds": took},
+        {"name": "both", "seconds": took},
+    ]
+    assert "\nauto, both answer nobody for about 10 s; requests wait.\n" in explain.text(picture)
+
+
+def test_nobody_waits_where_both_fit_and_a_model_that_makes_room_for_itself_is_a_gap() -> None:
+    here = world(a=4, b=9)
+    edit(here, {"auto": "b"}, a=entry("a"), b=entry("b", "downloaded"))
+    here.settle()
+    edit(here, {"auto": "a"}, a=entry("a", context="8k"), b=entry("b", "downloaded"))
+    assert explain.data(preview(here))["gaps"] == []
+    here.settle()
+    edit(here, {"auto": "b"}, a=entry("a", "downloaded"), b=entry("b"))
+    here.settle()
+    edit(here, {"auto": "b"}, a=entry("a", "downloaded"), b=entry("b", context="8k"))
+    gaps = explain.data(preview(here))["gaps"]
+    assert gaps == [{"name": "b", "seconds": None}, {"name": "auto", "seconds": None}]
+
+
+def test_what_changed_past_lmxd_stands_apart_and_its_repair_is_marked() -> None:
+    here = world(a=2, b=2)
+    edit(here, a=entry("a"), b=entry("b", "downloaded"))
+    here.settle()
+    here.kill(uid_of(here, "a"), outside=True)
+    here.step()
+    here.sleep(6)
+    picture = here.step().picture
+    (drift,) = explain.data(picture)["drift"]  # type: ignore[misc,has-type]
+    assert (drift["model"], drift["path"]) == ("a", "memory.loaded")
+    lines = explain.text(picture).splitlines()
+    assert lines[1] == "Changed past lmxd:"
+    assert lines[2].startswith("   !  a: memory.loaded was loaded, found since 20")
+    assert lines[3] == "Actions, in the order they will run:"
+    assert lines[4].endswith("(running)  (repairs drift)")
 
 
 def test_nothing_to_do_beside_a_failure() -> None:
@@ -92,6 +142,7 @@ def test_json_says_the_same_and_is_json() -> None:
             "what": "a  download hf:org/a",
             "after": [],
             "running": True,
+            "repairs": False,
             "memory_after": 0,
         }
     ]

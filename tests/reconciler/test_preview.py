@@ -35,6 +35,7 @@ def test_the_plan_of_a_later_instant_is_what_will_be_done_then() -> None:
         "   4  +   night  load  +6.2 GiB estimate\n"
         "   5  ~   night  answer from the new instance\n"
         "Memory after: 6.2 GiB; peak 6.2 GiB.\n"
+        "auto answers nobody while a model loads; requests wait.\n"
         "Next by the clock: Sat 2026-11-21 06:00 Europe/Paris: night closes.\n"
         "Plan: 1 load, 1 unload, 1 alias change.\n"
     )

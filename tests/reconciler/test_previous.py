@@ -9,7 +9,7 @@ import pytest
 from reconciler.actions import Failure
 from reconciler.loop.core import Decision
 from reconciler.previous import Proven, spec_again
-from reconciler.state import ArtifactRef, DiskState, Live, ModelKey
+from reconciler.state import ArtifactRef, DiskPhase, DiskState, Live, ModelKey
 from schemas.errors import Code
 from tests.reconciler.build import model, spec, verified
 from tests.reconciler.stage import BROKEN, GATED, condition, edit, entry, run_until, uid_of, world
@@ -196,3 +196,14 @@ def test_exactly_the_files_that_answered_are_taken_under_whatever_name_they_are_
     assert found is not None
     assert (found.path, found.spec_hash) == ("/other", proven.spec.spec_hash)
     assert spec_again(proven, {asked_for: DiskState()}) is None
+
+
+def test_files_that_have_to_be_checked_again_are_checked_first() -> None:
+    """As those of a folder after every restart."""
+    here = switched()
+    run_until(here, "load:a#2")
+    old = ArtifactRef("hf:org/a")
+    here.disk[old] = replace(here.disk[old], phase=DiskPhase.COMPLETE)
+    settled(here)
+    assert here.history.count("verify:hf:org/a") == 1
+    assert source_of(here) == "hf:org/a"

@@ -87,7 +87,10 @@ def test_it_is_loaded_before_its_hour_and_answers_from_then_on() -> None:
     here.request("night")
     assert (here.waiting, here.demands()) == ([], {})
     here.at = OPENS
-    assert [action.key for action in here.step().start] == ["promote:night#2"]
+    opened = here.step()
+    assert [action.key for action in opened.start] == ["promote:night#2"]
+    now = condition(opened, "night", "Loaded")
+    assert (now.status, now.last_transition_time) == ("True", found[2].last_transition_time)
     here.settle()
     assert here.serving() == {"night"}
     assert [key for key in here.history if key.startswith("load:night")] == ["load:night#2"]

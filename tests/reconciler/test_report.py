@@ -274,7 +274,8 @@ def test_a_failure_is_told_with_its_count_and_next_try_and_is_absent_otherwise()
 def test_json_is_camel_case_and_leaves_out_what_is_not_there() -> None:
     status = msgspec.json.decode(msgspec.json.encode(situation("ready").status))
     assert {"version", "stateId", "document", "generation", "epoch", "summary", "conditions",
-        "machine", "models", "windows", "next", "leases", "tzdata", "removed"} == set(status)  # fmt: skip
+        "machine", "models", "windows", "next", "leases", "tzdata",
+        "removed"} == set(status)  # fmt: skip
     (model,) = status["models"]
     assert set(model) == {"key", "summary", "generation", "observedGeneration", "observedEpoch",
         "target", "conditions", "disk", "memory", "serving", "drift",

@@ -116,9 +116,11 @@ def test_a_stone_stays_while_something_of_it_is_left() -> None:
     assert remaining(before, seen(0, instance(a)), ()) is before
     assert remaining(before, seen(0), {files}) is before
     assert stones(remaining(before, seen(0), ())) == []
-    shared = Tombstones("/d", keys(b="a"), before.removed)
+    shared = following(before, "/d", keys(b="a"), 3, AT)
     assert remaining(shared, seen(1, instance(a)), ()) is shared
-    assert stones(remaining(shared, seen(1), ())) == []
+    assert stones(remaining(shared, seen(1), {files})) == []
+    again = following(shared, "/d", keys(b="b"), 4, AT)
+    assert again.removed == shared.removed, "what is of two models is nobody's any more"
 
 
 def test_the_files_are_those_that_the_machine_of_that_name_had() -> None:

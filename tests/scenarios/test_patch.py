@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -269,8 +270,10 @@ async def test_a_night_that_will_not_fit_is_said_when_it_is_planned(
         assert "nothing that holds at this instant changes" in text
         assert "of 300 MiB; one loses" in text
         spans = (await bot.get("timeline?hours=12"))["spans"]
-        assert [span["windows"] for span in spans] == [[], ["night"], []]
-        assert [loser["model"] for loser in spans[1]["losers"]] == ["one"]
+        # Sizes are looked up anew at each turn, so there may be two spans without a window.
+        assert [w for w, _ in itertools.groupby(s["windows"] for s in spans)] == [[], ["night"], []]
+        (night,) = (span for span in spans if span["windows"])
+        assert [loser["model"] for loser in night["losers"]] == ["one"]
 
 
 async def test_a_json_patch_tests_first(model, document: Path, tmp_path: Path) -> None:

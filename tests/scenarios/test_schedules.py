@@ -60,6 +60,7 @@ async def test_an_open_window_serves_its_models_and_a_closed_one_says_when_it_wi
         assert caught.value.status_code == 503
         body: Any = caught.value.body
         assert body["code"] == "outside_window"
+        assert body["available_at"].endswith(":00Z")
         opens = datetime.fromisoformat(body["available_at"]) - datetime.now(UTC)
         assert timedelta(hours=5) < opens < timedelta(hours=7)
 

@@ -98,6 +98,14 @@ def test_aliases_lead_to_models_in_order() -> None:
     assert alias_targets(desired.aliases["claude-*"]) == ("tiny", "big")
 
 
+def test_a_name_that_is_too_long_is_told_how_long_it_may_be() -> None:
+    (key,) = faults(models={"k" * 129: {"source": "builtin:tiny-chat"}})
+    (alias,) = faults(models=TINY, aliases={"a" * 257: "tiny"})
+    assert key[1].endswith("has 129 characters, a key has at most 128")
+    assert alias[1].endswith("has 257 characters, an alias has at most 256")
+    assert document(models=TINY, aliases={"a" * 256: "tiny"})
+
+
 def test_an_alias_may_have_the_name_of_a_model() -> None:
     assert document(models=TINY, aliases={"tiny": ["tiny"]}).aliases == {"tiny": ("tiny",)}
 

@@ -140,5 +140,7 @@ def test_supported_limits_are_not_named() -> None:
     flow = {"queue": 1, "wait": "1s", "request": "1m", "body": "1MiB"}
     plain = document(timezone="Europe/Paris", suspend=True, limits={**limits, **flow})
     rules = {"licenses": "any", "approval": "none", "protect": ["/models/m"]}
-    neutral = document(reconcile={"drift": "adopt", "prune_disk": True, "retention": "1d"}, policy=rules)
+    neutral = document(
+        reconcile={"drift": "adopt", "prune_disk": True, "retention": "1d"}, policy=rules
+    )
     assert unsupported(plain) == unsupported(neutral) == ((), {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmxd.serving.names import lookup
+from lmxd.serving.names import exactly, lookup
 from reconciler.state import ModelKey, Routes
 from schemas.errors import Code, RequestError
 from tests.kit.stage import target
@@ -70,3 +70,11 @@ def test_a_long_list_and_a_long_name_are_cut() -> None:
 def test_with_no_models_it_says_none() -> None:
     with pytest.raises(RequestError, match="there is: none"):
         lookup(Routes(), "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("auto:latest", ("big", "small")), ("org/Big-4bit", ("big",)), ("gpt-4o", ()), ("gpt-*", ())],
+)
+def test_who_means_one_model_is_not_led_by_a_glob(name: str, keys: tuple[str, ...]) -> None:
+    assert exactly(ROUTES, name) == keys

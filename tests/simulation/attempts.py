@@ -75,6 +75,7 @@ class Attempts:
 
     def _pardon(self, key: ModelKey, decision: Decision) -> None:
         self._failed.pop(f"load {key}", None)
+        self._failed.pop(f"previous {key}", None)
         model = decision.picture.effective.model(key)
         if model is not None:
             self._failed.pop(f"download {model.artifact}", None)

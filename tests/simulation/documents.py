@@ -43,7 +43,7 @@ def document(rng: random.Random, zone: str | None, mood: Mood = ANYTHING) -> Dat
         "models": {key: entry(rng, mood) for key in keys},
         "aliases": {name: targets(rng, keys) for name in NAMES if rng.random() < 0.6},
         "limits": limits(rng, mood),
-        "reconcile": {"drift": rng.choice(DRIFT)},
+        "reconcile": upkeep(rng),
         "suspend": rng.random() < 0.03,
     }
     if zone is not None:
@@ -54,6 +54,15 @@ def document(rng: random.Random, zone: str | None, mood: Mood = ANYTHING) -> Dat
             if rng.random() < 0.7
         }
     return data
+
+
+def upkeep(rng: random.Random) -> Data:
+    """What becomes of what was changed outside, and of what was removed."""
+    return {
+        "drift": rng.choice(DRIFT),
+        "prune_disk": rng.random() < 0.5,
+        "retention": rng.choice(("0s", "10m", "1d")),
+    }
 
 
 def limits(rng: random.Random, mood: Mood) -> Data:
@@ -131,9 +140,11 @@ def edited(rng: random.Random, before: Data, zone: str | None, mood: Mood = ANYT
         return {**before, "aliases": {"auto": targets(rng, list(models))}}
     if pick < 0.3:
         return {**before, "suspend": not before["suspend"]}
-    if pick < 0.35 and len(models) > 1:
+    if pick < 0.33:
+        return {**before, "reconcile": upkeep(rng)}
+    if pick < 0.4 and len(models) > 1:
         return _without(before, rng.choice(list(models)))
-    if pick < 0.42 and len(models) < len(KEYS):
+    if pick < 0.47 and len(models) < len(KEYS):
         new = rng.choice([key for key in KEYS if key not in models])
         return {**before, "models": {**models, new: entry(rng, mood)}}
     key = rng.choice(list(models))
@@ -184,7 +195,8 @@ def quiet(data: Data) -> Data:
         key: {f: v for f, v in each.items() if f not in ("suspend", "engine")}
         for key, each in data["models"].items()
     }
-    return {**data, "models": models, "suspend": False, "reconcile": {"drift": "enforce"}}
+    reconcile = {**data["reconcile"], "drift": "enforce"}
+    return {**data, "models": models, "suspend": False, "reconcile": reconcile}
 
 
 def lease(rng: random.Random, data: Data) -> Data:

@@ -65,6 +65,7 @@ def _unsaved(before: Remembered, after: Remembered) -> None:
     assert (before.epoch, before.fingerprint) == (after.epoch, after.fingerprint)
     assert before.ledger is after.ledger
     assert before.failures is after.failures
+    assert before.tombstones is after.tombstones
 
 
 def rests_until_woken(world: Simulated) -> None:

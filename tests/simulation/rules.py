@@ -23,6 +23,7 @@ from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition, Daemo
 from tests.reconciler.pool import Resident
 from tests.reconciler.world import World
 from tests.simulation.attempts import Attempts
+from tests.simulation.removals import Removals
 
 
 class Rules:
@@ -34,6 +35,7 @@ class Rules:
         self._published = 0
         self._before: DaemonStatus | None = None
         self._attempts = Attempts()
+        self._removals = Removals()
         self.retry: frozenset[ModelKey] = frozenset()
         self._uids: set[str] = set()
         self._total: int | None = None
@@ -57,6 +59,7 @@ class Rules:
         self._routes(world, decision)
         self._attempts.check(world, decision, outcomes, self.retry)
         self._left(decision)
+        self._removals.look(decision)
         for action in decision.start:
             if isinstance(action, Load):
                 self._loads_verified(decision, action)
@@ -180,6 +183,7 @@ class Rules:
 
     def _deletes_ours(self, decision: Decision, action: Delete) -> None:
         """3: only files that lmxd brought, that nobody wants and nobody uses."""
+        self._removals.check(decision, action)
         seen = decision.picture.observed
         disk = seen.disk[action.artifact]
         assert disk.ours > 0
