@@ -101,7 +101,8 @@ def _still_held(
 ) -> Mapping[str, tuple[ModelKey, ...]]:
     """A name moves at the start of a drain: what begins to leave now answers for it no more."""
     ending = {s.action.uid for s in steps if isinstance(s.action, Drain) and not s.after}
-    leaving = {i.key for i in observed.instances if i.uid in ending}
+    answering = (i for i in observed.instances if i.phase is InstancePhase.CURRENT)
+    leaving = {i.key for i in answering if i.uid in ending}
     if not leaving:
         return held
     left = {name: tuple(k for k in keys if k not in leaving) for name, keys in held.items()}

@@ -178,6 +178,15 @@ def test_a_held_model_that_was_not_ready_when_it_left_the_document_is_ready_now(
     assert (after.targets[old.key].live, after.targets[old.key].revision) == (Live.READY, "r1")
 
 
+def test_a_name_keeps_what_answers_also_while_the_one_before_that_drains() -> None:
+    old, new = model("old", "downloaded"), model("new")
+    wanted = effective(old, new, aliases={"x": (new.key,)})
+    older = instance(old, verified(1), InstancePhase.READY, uid="old#1", in_flight=1)
+    answers = instance(old, verified(2), uid="old#2")
+    seen = observed({"new": verified(2), "old": verified(2)}, [older, answers])
+    assert table(wanted, seen, before(seen, x=("old",))).names == {"x": ("new", "old")}
+
+
 def test_a_name_that_was_not_there_before_holds_nothing() -> None:
     old, new = model("old"), model("new")
     wanted = effective(new, aliases={"x": (new.key,)})

@@ -356,7 +356,8 @@ class World:
             if busy or turned_away or self.running or self.outcomes:
                 continue
             wake, until = decision.wake_at, decision.picture.effective.until
-            if wake is None or wake == until:
+            due = (r.retry_at for r in decision.remembered.failures.values() if r.retry_at)
+            if wake is None or (wake == until and not any(moment > self.at for moment in due)):
                 left = decision.picture.plan.steps
                 assert not left, f"nothing runs and nothing will: {left}"
                 return decision

@@ -14,11 +14,11 @@ from typing import Any
 from schemas.desired import DesiredState, Limits
 from schemas.model import Model
 from schemas.schedule import Schedule
+from tests.simulation.moods import ANYTHING, STATES, Mood
 
 KEYS = ("a", "b", "c", "d", "e")
 SOURCES = ("org/one", "org/two", "org/three", "org/four")
 NAMES = ("auto", "gpt-4*")
-STATES = ("loaded",) * 5 + ("on-demand",) * 3 + ("downloaded", "absent")
 SECONDS = {"0s": 0.0, "10s": 10.0, "1m": 60.0, "5m": 300.0, "forever": float("inf")}
 HOURS = (
     ("22:00", "06:00"),
@@ -30,18 +30,19 @@ HOURS = (
     ("12:00", "12:30"),
 )
 ZONES = ("Europe/Paris", "Australia/Lord_Howe", "America/Santiago", "Africa/Cairo", "Asia/Kolkata")
+KEPT = ("0s", "1m", "5m", "forever")
 DRIFT = ("enforce", "enforce", "adopt", "warn")
 FIELDS = ("state", "source", "priority", "suspend", "drain", "group", "pinned")
 Data = dict[str, Any]
 
 
-def document(rng: random.Random, zone: str | None) -> Data:
+def document(rng: random.Random, zone: str | None, mood: Mood = ANYTHING) -> Data:
     """A document of a few models and names; with a zone, it may have windows."""
     keys = rng.sample(KEYS, rng.randint(1, len(KEYS)))
     data: Data = {
-        "models": {key: entry(rng) for key in keys},
+        "models": {key: entry(rng, mood) for key in keys},
         "aliases": {name: targets(rng, keys) for name in NAMES if rng.random() < 0.6},
-        "limits": limits(rng),
+        "limits": limits(rng, mood),
         "reconcile": upkeep(rng),
         "suspend": rng.random() < 0.03,
     }
@@ -64,10 +65,10 @@ def upkeep(rng: random.Random) -> Data:
     }
 
 
-def limits(rng: random.Random) -> Data:
+def limits(rng: random.Random, mood: Mood) -> Data:
     """What may be taken of the machine."""
     found: Data = {
-        "memory": rng.choice(("100%", "100%", "75%", "8GiB")),
+        "memory": rng.choice(mood.memory),
         "downloads": rng.choice((1, 2, 3)),
     }
     if rng.random() < 0.15:
@@ -75,13 +76,13 @@ def limits(rng: random.Random) -> Data:
     return found
 
 
-def entry(rng: random.Random) -> Data:
+def entry(rng: random.Random, mood: Mood) -> Data:
     """One model."""
     found: Data = {
         "source": f"hf:{rng.choice(SOURCES)}",
-        "state": rng.choice(STATES),
+        "state": rng.choice(mood.states),
         "priority": rng.choice((10, 50, 50, 50, 90)),
-        "keep_alive": rng.choice(("0s", "1m", "5m", "forever")),
+        "keep_alive": rng.choice(("5m", "forever") if mood.patient else KEPT),
         "drain": rng.choice(("10s", "5m")),
     }
     for field, value, chance in (
@@ -127,12 +128,14 @@ def window(rng: random.Random, keys: list[str], priority: int) -> Data:
     return {**found, "set": {"models": changes, "aliases": aliases}}
 
 
-def edited(rng: random.Random, before: Data, zone: str | None) -> Data:
+def edited(rng: random.Random, before: Data, zone: str | None, mood: Mood = ANYTHING) -> Data:
     """An edit as people and bots make them: most touch one thing."""
     models: Data = before["models"]
     pick = rng.random()
     if pick < 0.15:
-        return document(rng, zone)
+        return document(rng, zone, mood)
+    if pick < mood.switches:
+        return _switched(rng, before)
     if pick < 0.25:
         return {**before, "aliases": {"auto": targets(rng, list(models))}}
     if pick < 0.3:
@@ -143,16 +146,26 @@ def edited(rng: random.Random, before: Data, zone: str | None) -> Data:
         return _without(before, rng.choice(list(models)))
     if pick < 0.47 and len(models) < len(KEYS):
         new = rng.choice([key for key in KEYS if key not in models])
-        return {**before, "models": {**models, new: entry(rng)}}
+        return {**before, "models": {**models, new: entry(rng, mood)}}
     key = rng.choice(list(models))
     if pick < 0.55:
         changes: Data = {"context": rng.choice((512, 1024, 2048, 4096))}
     else:
         field = rng.choice((*FIELDS, "state", "state"))
-        changes = {f: v for f, v in entry(rng).items() if f == field}
+        changes = {f: v for f, v in entry(rng, mood).items() if f == field}
         if field == "suspend":
             changes = {"suspend": not models[key].get("suspend", False)}
     return {**before, "models": {**models, key: {**models[key], **changes}}}
+
+
+def _switched(rng: random.Random, before: Data) -> Data:
+    """Another model is to be loaded, a name moves to it, and the one before is not wanted."""
+    old = before["aliases"].get("auto", [*before["models"]])[0]
+    new = rng.choice([*before["models"]])
+    models = dict(before["models"])
+    models[old] = {**models[old], "state": rng.choice(("downloaded", "on-demand"))}
+    models[new] = {**models[new], "state": "loaded"}
+    return {**before, "models": models, "aliases": {**before["aliases"], "auto": [new]}}
 
 
 def _without(before: Data, key: str) -> Data:

@@ -15,6 +15,7 @@ from reconciler.actions import Delete, Failure, Unload, Verify
 from reconciler.state import DiskPhase, InstancePhase
 from tests.reconciler.world import GIB
 from tests.simulation.documents import KEYS, NAMES, SOURCES, edited, lease
+from tests.simulation.moods import EVENTS, Mood
 from tests.simulation.oracles import Oracles
 from tests.simulation.scene import Scene
 from tests.simulation.world import DISK, Simulated
@@ -28,39 +29,16 @@ BUSY = Failure("RateLimited", "429", retry_after_s=120.0)
 BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=True)
 IO_ERROR = Failure("DiskError", "input/output error")
 CRASH = Failure("LoadFailed", "out of memory")
-EVENTS = {
-    "go": 40,
-    "sleep": 6,
-    "night": 1,
-    "clock": 1,
-    "edit": 9,
-    "back": 1,
-    "lease": 2,
-    "spoil": 2,
-    "mend": 1,
-    "request": 12,
-    "release": 5,
-    "kill": 4,
-    "fault": 3,
-    "well": 3,
-    "lose": 2,
-    "fill": 1,
-    "retry": 1,
-    "crash": 2,
-    "journal": 1,
-    "probe": 1,
-    "token": 1,
-    "revision": 1,
-}
-"""Kinds of events and how often they come."""
+TRIES = 7
 POKED, TWICE, SEAM = 11, 12, 13
 """Of 16 events, so many wake the loop at once; then one wakes it twice, one leaves a pass open,
 and the rest is not noticed before the loop looks by itself."""
 
 
-def script(rng: random.Random, length: int) -> list[Event]:
+def script(rng: random.Random, mood: Mood, length: int) -> list[Event]:
     """Draw a script."""
-    kinds = rng.choices([*EVENTS], [*EVENTS.values()], k=length)
+    events = mood.events()
+    kinds = rng.choices([*events], [*events.values()], k=length)
     return [(kind, rng.getrandbits(60)) for kind in kinds]
 
 
@@ -142,8 +120,19 @@ class History:
     def _clock(self, number: int) -> None:
         self.world.set_clock(_one_of((3600.0, -3600.0, 30.0, -30.0), number))
 
+    def _turn(self, number: int) -> None:
+        """Time goes on to where the clock changes something, to just before it, or past it."""
+        world = self.world
+        until = world.step().picture.effective.until
+        if until is not None:
+            number, how = divmod(number, 4)
+            away_s = (until - world.at).total_seconds() + (0.0, 0.0, -0.5, 5.0)[how]
+            world.sleep(max(0.0, away_s))
+
     def _edit(self, number: int) -> None:
-        self.document = edited(random.Random(number), self.document, self.scene.zone)
+        self.document = edited(
+            random.Random(number), self.document, self.scene.zone, self.scene.mood
+        )
         self.world.edit(self.document)
 
     def _back(self, _: int) -> None:
@@ -190,6 +179,22 @@ class History:
         source.hangs = number % 5 == 0
         source.load_fault = (None, None, CRASH, CRASH, BROKEN)[number % 5]
         source.silent = number % 7 == 0
+
+    def _stubborn(self, number: int) -> None:
+        """One source cannot be loaded, and is tried for as long as anybody does."""
+        world = self.world
+        source = world.repos[_one_of(SOURCES, number)]
+        source.load_fault, source.hangs = CRASH, False
+        for _ in range(TRIES):
+            decision = world.step()
+            for key in [*world.running]:
+                if not world.running[key].begun and not world.running[key].cancelled:
+                    world.begin(key)
+                if world.can_end(key):
+                    world.end(key)
+            self.rules.meter(world)
+            if decision.wake_at is not None:
+                world.sleep(max(0.0, (decision.wake_at - world.at).total_seconds()))
 
     def _well(self, _: int) -> None:
         for source in self.world.repos.values():

@@ -22,7 +22,7 @@ from reconciler.actions import (
     Verify,
 )
 from reconciler.loop.core import Decision
-from reconciler.state import Effective, InstancePhase, InstanceView, Live
+from reconciler.state import Effective, InstancePhase, InstanceView, Live, Routes
 from tests.reconciler.world import World
 from tests.simulation import naive
 from tests.simulation.naive import Wanted
@@ -40,12 +40,14 @@ class Oracles(Rules):
     def __init__(self) -> None:
         super().__init__()
         self._latest = START
+        self._table = Routes()
         self._kept: tuple[object, Mapping[str, Wanted]] | None = None
 
     def restarted(self) -> None:
         """The daemon starts anew."""
         super().restarted()
         self._latest = START
+        self._table = Routes()
 
     def __call__(self, world: World, decision: Decision, outcomes: tuple[Outcome, ...]) -> None:
         """Check one decision."""
@@ -199,25 +201,53 @@ class Oracles(Rules):
         """
         picture, routes = decision.picture, decision.routes
         effective: Effective = picture.effective
+        known, self._table = self._table, routes
+        roomy = _roomy(decision)
+        spare = {m.key for m in effective.models if m.spare is not None}
         leaving = {a.model for a in decision.start if isinstance(a, Drain)}
-        current = {i.key for i in picture.observed.instances if i.phase is InstancePhase.CURRENT}
+        ending = {a.uid for a in picture.running.values() if isinstance(a, Drain)}
+        ending.difference_update(a.uid for a in decision.start if isinstance(a, Drain))
+        current = {
+            i.key
+            for i in picture.observed.instances
+            if i.phase is InstancePhase.CURRENT and i.uid not in ending
+        }
         for name, keys in effective.aliases.items():
-            before = picture.known.published.names.get(name, ())
+            before = known.names.get(name, ())
             if any(key in current for key in keys):
                 continue
             coming = any(
-                verdict.wanted and verdict.admitted
+                verdict.wanted and verdict.admitted and key not in spare
                 for key in keys
                 if (verdict := picture.plan.verdicts[key])
             )
             able = [
                 k
                 for k in before
-                if k in current and k not in leaving and k in picture.known.published.targets
+                if k in current and k in known.targets and (roomy or k not in leaving)
             ]
             if coming and able:
                 ready = [k for k in routes.names[name] if routes.targets[k].live is Live.READY]
                 assert ready, f"{name} is answered by nobody, and {able} could"
+
+
+def _roomy(decision: Decision) -> bool:
+    """Whether all that is there and all that is to come fit beside each other."""
+    picture, total = decision.picture, decision.picture.plan.budget
+    effective, there = picture.effective, picture.observed.instances
+    if total is None or effective.loaded is not None or any(m.group for m in effective.models):
+        return False
+    coming = [
+        v.need.total
+        for key, v in picture.plan.verdicts.items()
+        if v.admitted and not any(i.key == key and i.spec_hash == _hash(v) for i in there)
+    ]
+    return sum(map(naive.held, there)) + sum(coming) <= total
+
+
+def _hash(verdict: Any) -> str | None:
+    spec = _run(verdict)
+    return None if spec is None else spec.spec_hash
 
 
 def _away(decision: Decision) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.simulation.history import Event, History, script
 from tests.simulation.rest import as_foretold, at_rest, rests_until_woken, same_as_fresh
-from tests.simulation.scene import scene
+from tests.simulation.scene import Scene, scene
 from tests.simulation.world import Simulated
 
 LENGTH = 36
@@ -22,18 +22,21 @@ class Replay:
     """What a seed stands for."""
 
     seed: int
+    scene: Scene
     events: tuple[Event, ...]
 
     @staticmethod
     def of(seed: int) -> Replay:
         """The script of a seed."""
-        return Replay(seed, tuple(script(random.Random(f"script {seed}"), LENGTH)))
+        rng = random.Random(f"seed {seed}")
+        first = scene(rng)
+        return Replay(seed, first, tuple(script(rng, first.mood, LENGTH)))
 
     def run(
         self, events: Sequence[Event] | None = None, trace: list[str] | None = None
     ) -> Simulated:
         """Play it, or another script in its scene; AssertionError at the first broken rule."""
-        history = History(scene(random.Random(f"scene {self.seed}")), trace)
+        history = History(self.scene, trace)
         history.play(self.events if events is None else events)
         history.peace()
         world = history.world

@@ -10,6 +10,7 @@ from reconciler.loop.memory import Remembered
 from reconciler.state import ArtifactRef
 from tests.reconciler.world import GIB, MIB
 from tests.simulation.documents import SOURCES, Data, document, quiet
+from tests.simulation.moods import ANYTHING, Mood, mood
 from tests.simulation.world import Simulated, Source
 
 NIGHTS = (
@@ -35,6 +36,7 @@ class Scene:
     probed: bool
     zone: str | None
     at: datetime
+    mood: Mood
     document: Data
 
     def world(self, remembered: Remembered | None = None) -> Simulated:
@@ -61,8 +63,10 @@ def scene(rng: random.Random) -> Scene:
     there = [ArtifactRef(f"hf:{name}") for name in SOURCES if rng.random() < 0.6]
     foreign = frozenset(each for each in there if rng.random() < 0.3)
     own = frozenset(there) - foreign
-    zone, at = rng.choice(NIGHTS) if rng.random() < 0.3 else (None, PLAIN)
-    return Scene(sources, foreign, own, rng.random() < 0.8, zone, at, document(rng, zone))
+    kind = mood(rng)
+    zone, at = rng.choice(NIGHTS) if rng.random() < kind.hours else (None, PLAIN)
+    first = document(rng, zone, kind)
+    return Scene(sources, foreign, own, rng.random() < 0.8, zone, at, kind, first)
 
 
 def exact(rng: random.Random) -> Scene:
@@ -70,7 +74,8 @@ def exact(rng: random.Random) -> Scene:
     in what they come to.
     """
     sources = {name: Source(weights=rng.randint(1, 12) * GIB + 32 * MIB) for name in SOURCES}
-    return Scene(sources, frozenset(), frozenset(), True, None, PLAIN, quiet(document(rng, None)))
+    first = quiet(document(rng, None))
+    return Scene(sources, frozenset(), frozenset(), True, None, PLAIN, ANYTHING, first)
 
 
 def _source(rng: random.Random) -> Source:

@@ -9,7 +9,7 @@ Two clocks: the wall, which can be set, and the one that durations are measured 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from reconciler.actions import Action, Delete, Download, Failure, Load, Outcome
@@ -36,6 +36,7 @@ PATIENCE_S = 120.0
 NAPS = 2
 """So many passes at most in one sleep: a machine that does nothing may as well be late."""
 DISK = 1000 * GIB
+PARTS = [f.name for f in fields(Remembered) if f.name not in ("epoch", "fingerprint")]
 HUNG = Failure("WorkerHung", "no sign of life")
 FULL = Failure("DiskFull", "no space left")
 MISSING = Failure("FilesMissing", "the files are not what was to be loaded")
@@ -207,18 +208,14 @@ class Simulated(World):
         return (self.at - before[0]).total_seconds() - (self.lived - before[1])
 
     def _save(self, now: Remembered) -> Iterator[str]:
+        """The epoch first, then all else, one part after the other."""
         self.saved = replace(self.saved, epoch=now.epoch, fingerprint=now.fingerprint)
         yield "saved the epoch"
-        self.saved = replace(self.saved, ledger=now.ledger)
-        yield "saved the ledger"
-        self.saved = replace(self.saved, failures=now.failures)
-        yield "saved the failures"
-        self.saved = replace(self.saved, drifts=now.drifts)
-        yield "saved the drifts"
-        self.saved = replace(self.saved, proven=now.proven)
-        yield "saved what answered"
-        self.saved = self.remembered = replace(self.saved, tombstones=now.tombstones)
-        yield "saved what was removed"
+        for part in PARTS:
+            if getattr(now, part) is not getattr(self.saved, part):
+                self.saved = replace(self.saved, **{part: getattr(now, part)})
+                yield f"saved the {part}"
+        self.remembered = self.saved
 
     def act(self, decision: Decision) -> None:
         """Carry out what was decided."""
