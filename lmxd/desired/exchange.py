@@ -78,6 +78,8 @@ def swap(
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno == errno.ELOOP:  # a link now, and nothing of ours is opened through one
+            return None
         hint = "free some space" if error.errno in {errno.ENOSPC, errno.EDQUOT} else _LEASE
         message = f"{path} cannot be written: {os.strerror(error.errno or errno.EIO)}"
         raise RequestError(Code.FILE_NOT_WRITABLE, message, hint=hint) from error

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from lmxd.desired.exchange import Displaced, swap, sweep
 from lmxd.desired.names import swap_names
 from schemas.errors import Code, RequestError
+from tests.kit.effects import between
 
 BASE, NEW, SAVE, LATER = b"version: 1\n", b"version: 1\nx: 2\n", b"by hand\n", b"by hand, later\n"
 
@@ -165,6 +167,25 @@ def test_a_link_put_in_its_place_is_put_back(path: Path, tmp_path: Path) -> None
     assert swap(path, sha(BASE), NEW, exchange=retarget) is None
     assert path.is_symlink()
     assert target.read_bytes() == BASE
+
+
+@pytest.mark.parametrize("step", range(10))
+def test_a_link_put_in_its_place_at_any_step_has_changed_the_file(
+    path: Path, tmp_path: Path, step: int, exchange: Callable[[str, str], bool]
+) -> None:
+    target = tmp_path / "store" / path.name
+    target.parent.mkdir()
+    target.write_bytes(SAVE)
+    link = tmp_path / ".link"
+    link.symlink_to(target)
+
+    with between(tmp_path, {step: lambda: os.rename(link, path)}), ThreadPoolExecutor() as pool:
+        displaced = pool.submit(swap, path, sha(BASE), NEW, exchange=exchange).result()
+    if displaced is not None:
+        displaced.forget()
+    lost_at_the_last_moment = displaced is not None and exchange is never
+    assert link.is_symlink() or lost_at_the_last_moment or path.read_bytes() == SAVE
+    assert path.read_bytes() in {NEW, SAVE}
 
 
 def test_a_file_that_goes_away_before_the_exchange_has_changed(path: Path) -> None:
