@@ -23,6 +23,7 @@ from sanic.server.async_server import AsyncioServer
 from lmxd.http import (
     admin,
     admin_views,
+    anthropic,
     control,
     control_generations,
     control_leases,
@@ -35,7 +36,7 @@ from lmxd.http import (
     openai,
     openapi,
 )
-from lmxd.http.errors import Errors
+from lmxd.http.errors import Errors, speaks_anthropic
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
@@ -49,6 +50,7 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *anthropic.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
@@ -196,6 +198,8 @@ class Server:
     def _finish(self, request: Request, response: BaseHTTPResponse) -> None:
         headers = request.headers
         response.headers["x-request-id"] = _request_id(request)
+        if speaks_anthropic(request):
+            response.headers["request-id"] = _request_id(request)
         cors = self._guard.cors(
             headers.getone("origin", None), headers.getone("access-control-request-headers", None)
         )
