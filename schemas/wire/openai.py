@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Tag
 
-from schemas.wire.forms import LIST, OBJECT, STRING, Wire, either
+from schemas.wire.forms import LIST, OBJECT, STRING, Wire, either, one_form_of
 
 __all__ = [
     "Constrained",
@@ -43,12 +43,12 @@ ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
 Texts = Annotated[
     Annotated[str, Tag(STRING)] | Annotated[list[str], Tag(LIST)],
-    either("a string or a list of strings"),
+    either("strings"),
 ]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 Schema = Annotated[
     Annotated[str, Tag(STRING)] | Annotated[dict[str, Any], Tag(OBJECT)],
-    either("a JSON schema, as an object or as its text"),
+    one_form_of("a JSON schema, as an object or as its text"),
 ]
 
 
@@ -125,7 +125,7 @@ class Generated(Sampled, Constrained):
     stop: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[list[str], Field(max_length=16), Tag(LIST)],
-            either("a string or a list of strings"),
+            either("strings"),
         ]
         | None
     ) = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, Tag
 
-from schemas.wire.forms import LIST, OBJECT, STRING, Wire, either
+from schemas.wire.forms import LIST, OBJECT, STRING, Wire, either, one_form_of
 from schemas.wire.openai import Effort, Function, FunctionName, Generated, Tokens
 
 __all__ = [
@@ -38,7 +38,7 @@ class SaidFunction(Wire):
     arguments: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[dict[str, Any], Tag(OBJECT)],
-            either("the text of a JSON object"),
+            one_form_of("the text of a JSON object"),
         ]
         | None
     ) = None
@@ -59,7 +59,7 @@ class ChatMessage(Wire):
     content: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[list[ContentPart], Tag(LIST)],
-            either("a string or a list of parts"),
+            either("parts"),
         ]
         | None
     ) = None
@@ -117,7 +117,7 @@ class ChatRequest(Generated):
         Annotated[
             Annotated[Literal["none", "auto", "required"], Tag(STRING)]
             | Annotated[ToolChoice, Tag(OBJECT)],
-            either("'none', 'auto', 'required' or an object"),
+            one_form_of("'none', 'auto', 'required' or an object"),
         ]
         | None
     ) = None
