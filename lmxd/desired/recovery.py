@@ -152,6 +152,7 @@ def _brought_back(
             back.generation,
             accepted_at=at,
             author=ROLLBACK,
+            manager="",
             note=f"{note}; the text of generation {back.generation.number}",
             base=blamed.number,
             changes=made,
