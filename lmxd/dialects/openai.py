@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from lmxd.dialects.faults import fits, invalid
 from lmxd.dialects.fields import Table, unsupported
 from schemas.errors import Code, RequestError
 from schemas.inference import Message, Request, Role, Sampling, TextPart
-from schemas.wire.openai import FORMS, ChatMessage, ChatRequest, ContentPart
+from schemas.wire.openai import ChatMessage, ChatRequest, ContentPart
 
 CHAT = Table(
     unserved={
@@ -103,7 +104,7 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
     try:
         wire = ChatRequest.model_validate(body)
     except ValidationError as error:
-        raise _invalid(error) from error
+        raise invalid(error) from error
     ignored = list(CHAT.sift(wire.model_extra or {}))
     options = wire.stream_options
     if options is not None:
@@ -209,7 +210,7 @@ def _sampling(wire: ChatRequest) -> Sampling:
 def _template_kwargs(given: Mapping[str, object] | None) -> dict[str, object]:
     """As given, once it is sure to fit into a frame to a worker."""
     kwargs = dict(given or {})
-    if not _fits(kwargs, _KWARGS_DEPTH_MAX):
+    if not fits(kwargs, _KWARGS_DEPTH_MAX):
         raise RequestError(
             Code.INVALID_REQUEST,
             f"chat_template_kwargs is nested deeper than {_KWARGS_DEPTH_MAX} levels, or holds an "
@@ -217,43 +218,3 @@ def _template_kwargs(given: Mapping[str, object] | None) -> dict[str, object]:
             param="chat_template_kwargs",
         )
     return kwargs
-
-
-def _fits(value: object, depth: int) -> bool:
-    if isinstance(value, dict):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value.values())
-    if isinstance(value, list):
-        return depth > 0 and all(_fits(item, depth - 1) for item in value)
-    return not isinstance(value, int) or -(2**63) <= value < 2**64
-
-
-def _invalid(error: ValidationError) -> RequestError:
-    """The first thing wrong, in a sentence that starts with the field."""
-    first = error.errors(include_url=False, include_context=False)[0]
-    param = _param(first["loc"])
-    kind = first["type"]
-    if kind == "missing":
-        problem = "is required"
-    elif kind in {"too_short", "string_too_short"}:
-        problem = "must not be empty"
-    elif kind in {"model_type", "dict_type"}:
-        problem = f"must be an object, got {_shown(first['input'])}"
-    else:
-        rule = first["msg"].removeprefix("Value error, ").removeprefix("Input should ")
-        problem = f"must {rule[:1].lower()}{rule[1:]}, got {_shown(first['input'])}"
-    return RequestError(Code.INVALID_REQUEST, f"{param} {problem}", param=param)
-
-
-def _param(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for step in location:
-        if isinstance(step, int):
-            path += f"[{step}]"
-        elif step not in FORMS:
-            path += f".{step}" if path else step
-    return path
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 64 else f"{text[:61]}..."

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from lmxd.dialects.answer import Answer
 from schemas.inference import Event, Finish, FinishReason, Text, Usage
 
 _encode = msgspec.json.Encoder().encode
@@ -35,10 +36,9 @@ class Heading:
     created: int
 
 
-def completion(
-    heading: Heading, text: str, reason: FinishReason, usage: Usage
-) -> dict[str, object]:
+def completion(heading: Heading, answer: Answer) -> dict[str, object]:
     """The answer as one `chat.completion` object."""
+    choice = answer.choices[0]
     return {
         "id": heading.id,
         "object": "chat.completion",
@@ -47,12 +47,12 @@ def completion(
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": None},
+                "message": {"role": "assistant", "content": choice.text, "refusal": None},
                 "logprobs": None,
-                "finish_reason": _REASONS[reason],
+                "finish_reason": _REASONS[choice.finish.reason],
             }
         ],
-        "usage": usage_of(usage),
+        "usage": usage_of(answer.usage),
     }
 
 

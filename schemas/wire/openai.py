@@ -8,28 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Field, Tag
 
-__all__ = ["FORMS", "ChatMessage", "ChatRequest", "ContentPart", "StreamOptions"]
+from schemas.wire.forms import LIST, STRING, Wire, either
 
-STRING = "<string>"
-LIST = "<list>"
-FORMS = frozenset({STRING, LIST})
-"""Tags of the two forms of a union; they show up in the location of an error."""
-
-
-def _form(value: object) -> str | None:
-    if isinstance(value, str):
-        return STRING
-    return LIST if isinstance(value, list) else None
-
-
-def _either(things: str) -> Discriminator:
-    return Discriminator(
-        _form,
-        custom_error_type="string_or_list",
-        custom_error_message=f"Input should be a string or a list of {things}",
-    )
+__all__ = ["ChatMessage", "ChatRequest", "ContentPart", "StreamOptions"]
 
 
 def _not_zero(value: int) -> int:
@@ -42,13 +25,7 @@ Tokens = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_not_zero)]
 """A bound on tokens; -1 is how LM Studio and llama.cpp write "no bound"."""
 
 
-class _Wire(BaseModel):
-    """Base: strict, unknown fields kept aside."""
-
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
-
-
-class ContentPart(_Wire):
+class ContentPart(Wire):
     """A part of a message's content. Which types are possible is not decided here."""
 
     type: str
@@ -56,14 +33,14 @@ class ContentPart(_Wire):
     refusal: str | None = None
 
 
-class ChatMessage(_Wire):
+class ChatMessage(Wire):
     """One message of the conversation."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[list[ContentPart], Tag(LIST)],
-            _either("parts"),
+            either("parts"),
         ]
         | None
     ) = None
@@ -72,13 +49,13 @@ class ChatMessage(_Wire):
     tool_calls: list[dict[str, Any]] | None = None
 
 
-class StreamOptions(_Wire):
+class StreamOptions(Wire):
     """How a stream is written."""
 
     include_usage: bool | None = None
 
 
-class ChatRequest(_Wire):
+class ChatRequest(Wire):
     """Body of `POST /v1/chat/completions`."""
 
     model: Annotated[str, Field(min_length=1, max_length=512)]
@@ -93,7 +70,7 @@ class ChatRequest(_Wire):
     stop: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[list[str], Field(max_length=16), Tag(LIST)],
-            _either("strings"),
+            either("strings"),
         ]
         | None
     ) = None

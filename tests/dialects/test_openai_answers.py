@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lmxd.dialects.answer import Answer, Choice
 from lmxd.dialects.openai_answers import ChatStream, Heading, completion
-from schemas.inference import Accepted, Finish, FinishReason, Text, Timings, Usage
+from schemas.inference import Accepted, Finish, FinishReason, Text, TextPart, Timings, Usage
 
 HEADING = Heading("chatcmpl-1", 'odd "name" ü', 1_700_000_000)
 USAGE = Usage("chatcmpl-1", 0, 10, 4, 8, Timings(0, 0, 0))
@@ -25,7 +26,9 @@ def data(message: bytes) -> Any:
     ("reason", "word"), [("stop", "stop"), ("length", "length"), ("cancelled", "stop")]
 )
 def test_a_whole_answer(reason: FinishReason, word: str) -> None:
-    assert completion(HEADING, "hi\n", reason, USAGE) == {
+    choice = Choice(0, (TextPart("hi\n"),), None, Finish("chatcmpl-1", 0, reason))
+    answer = Answer(Accepted("chatcmpl-1", 0, 10), (choice,), (), (), (), (), USAGE)
+    assert completion(HEADING, answer) == {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1_700_000_000,
