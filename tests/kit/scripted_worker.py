@@ -183,10 +183,7 @@ class Peer:
             case "flood":
                 self.floods.add(request.id)
             case "release":
-                self.step(Text(request.id, 0, "released"))
-                self.finish(request.id, "stop")
-                for held in tuple(self.held):
-                    self.finish(held, "stop")
+                self.release(request)
             case "call":
                 self.call(request, *words)
             case "echo":
@@ -194,6 +191,12 @@ class Peer:
                 self.finish(request.id, "stop")
             case _:
                 self.finish(request.id, "stop")
+
+    def release(self, request: Request) -> None:
+        self.step(Text(request.id, 0, "released"))
+        self.finish(request.id, "stop")
+        for held in tuple(self.held):
+            self.finish(held, "stop")
 
     def call(self, request: Request, name: str, *words: str) -> None:
         offered = any(tool.name == name for tool in request.tools)
