@@ -50,7 +50,7 @@ def plan(
     files += transfers.checks(cases, effective.disk, observed, known, running)
     moved, later = _publish(effective, known, held, lane.steps)
     last = prune.steps(removed, cases, running)
-    steps = _with_memory([*files, *moved, *lane.steps, *later, *last], now)
+    steps = _with_memory([*files, *moved, *lane.steps, *later, *last], now, observed)
     if known.drifts:
         steps = [replace(s, repairs=_repairs(s.action, effective, known)) for s in steps]
     cancels = (*transfers.stale(cases, running), *lane.cancels)
@@ -130,12 +130,15 @@ def _publish(
     )
 
 
-def _with_memory(steps: Sequence[Step], now: int) -> list[Step]:
-    """The steps with the memory accounted after each, in this order."""
+def _with_memory(steps: Sequence[Step], now: int, observed: Observed) -> list[Step]:
+    """The steps with the memory accounted after each, in this order. A load that runs has its
+    place in `now` already.
+    """
+    there = {instance.uid for instance in observed.instances}
     result = []
     for step in steps:
         match step.action:
-            case Load(reserve=size):
+            case Load(uid=uid, reserve=size) if uid not in there:
                 now += size
             case Unload(frees=size):
                 now -= size

@@ -14,7 +14,7 @@ from datetime import datetime
 from reconciler import preview
 from reconciler.actions import Load, MemoryLane, Plan, Promote, Unload
 from reconciler.picture import Picture
-from reconciler.routes import build
+from reconciler.routes import build, holds
 from reconciler.state import InstancePhase, InstanceUid, InstanceView, Spare
 
 ROUNDS = 8
@@ -50,6 +50,8 @@ def at_rest(picture: Picture) -> Picture:
 def _carried_out(picture: Picture) -> Picture:
     plan, known = picture.plan, picture.known
     observed = replace(picture.observed, instances=tuple(_instances(picture)))
+    held = holds(picture.effective, observed, known.published, plan.verdicts)
+    plan = replace(plan, held=held)  # who answers for another now may be gone by then
     published = build(picture.epoch, picture.effective, observed, plan, known)
     loads = sum(isinstance(step.action, Load) for step in plan.steps)
     known = replace(known, published=published, serial=known.serial + loads)

@@ -59,6 +59,7 @@ def build(
     return Routes(
         epoch=epoch,
         names=names,
+        tasks=effective.tasks,
         sources=_sources(effective),
         targets=targets,
         flow=effective.flow,

@@ -15,12 +15,11 @@ from lmxd.http import errors
 from lmxd.http.description import FLAG, OBJECT, TEXT, Description, Named, Param, json
 from lmxd.http.incoming import Incoming, deps_of, parse
 from lmxd.http.outgoing import ascii_header, json_answer
-from lmxd.http.ports import Generation
 from lmxd.http.routing import Route
-from lmxd.http.streams import Stream, served_header
+from lmxd.http.streams import Stream
+from lmxd.http.whole import read
 from lmxd.serving.names import lookup
 from schemas.errors import Code, RequestError
-from schemas.inference import Failed, Finish, FinishReason, Text, Usage
 
 
 async def models(request: Request) -> HTTPResponse:
@@ -60,41 +59,13 @@ async def chat(request: Incoming) -> HTTPResponse | None:
     headers = {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
     generation = deps.gate.submit(asked.request)
     if not asked.stream:
-        return await _whole(generation, heading, headers)
-    encoder = openai_answers.ChatStream(heading, include_usage=asked.include_usage)
+        answer, served = await read(generation, choices=asked.request.n)
+        return json_answer(openai_answers.completion(heading, answer), headers=headers | served)
+    encoder = openai_answers.ChatStream(
+        heading, include_usage=asked.include_usage, choices=asked.request.n
+    )
     await Stream(request, generation, encoder, errors.openai_body, headers).run()
     return None
-
-
-async def _whole(
-    generation: Generation, heading: openai_answers.Heading, headers: dict[str, str]
-) -> HTTPResponse:
-    """The answer when it is complete; a client that is gone ends the generation."""
-    try:
-        await generation.accepted()
-        text, reason, usage = await _read(generation)
-        headers |= served_header(generation.served)
-    finally:
-        await generation.aclose()
-    return json_answer(openai_answers.completion(heading, text, reason, usage), headers=headers)
-
-
-async def _read(generation: Generation) -> tuple[str, FinishReason, Usage]:
-    texts: list[str] = []
-    reason: FinishReason | None = None
-    async for event in generation:
-        match event:
-            case Text():
-                texts.append(event.text)
-            case Finish():
-                reason = event.reason
-            case Failed():
-                raise errors.of_failed(event)
-            case Usage() if reason is not None:
-                return "".join(texts), reason, event
-            case _:
-                break
-    raise RequestError(Code.INTERNAL, "the generation ended without a finish and usage")
 
 
 ROUTES = (

@@ -1,11 +1,12 @@
 """The one writer of streamed answers: from a generation's events, or from messages that are
-written already, to server-sent events.
+written already, to server-sent events or lines of JSON.
 
 Sanic closes a stream whose handler raised as if it had ended well (measured), so nothing else may
 stream. What this writer promises:
 
 1. Headers are held until the request is accepted, or for `hold_s`: a quick failure keeps its
-   status. After that it is 200 and comments tell the client that somebody is still there.
+   status. After that it is 200 and comments tell the client that somebody is still there. Where
+   a medium has no comments, headers are held until then however long it takes.
 2. Whatever fails later ends the stream with the dialect's error event and no end of the chunked
    body: no client can take it for a finish. If even that fails the connection is cut.
 3. A client that is gone, or that reads too slowly, ends its own stream and nobody else's.
@@ -42,14 +43,28 @@ UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Headers that keep caches and proxies from holding a stream back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What a stream is made of. comments: there is something to write that clients skip."""
+
+    content_type: str
+    comments: bool
+
+
+SSE = Medium("text/event-stream; charset=utf-8", comments=True)
+NDJSON = Medium("application/x-ndjson", comments=False)
+
+
 class Encoder(Protocol):
-    """A dialect's way to write a stream. All methods are pure and return whole SSE messages."""
+    """A dialect's way to write a stream. All methods are pure and return whole SSE messages, or
+    whole lines.
+    """
 
     def opening(self) -> bytes:
-        """What comes first after acceptance."""
+        """What comes first after acceptance, before the event that says so."""
 
     def event(self, event: Event) -> bytes:
-        """One event; b"" when the dialect has nothing to say about it."""
+        """One event, Accepted among them; b"" when the dialect has nothing to say about it."""
 
     def closing(self) -> bytes:
         """What follows the last event of a stream that ended well."""
@@ -58,7 +73,7 @@ class Encoder(Protocol):
         """The event that ends a stream that failed; `body` is the dialect's error body."""
 
     def waiting(self) -> bytes:
-        """Something that clients skip, to show that the stream lives."""
+        """Something that clients skip, to show that the stream lives; b"" without comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +85,14 @@ class Stream:
     encoder: Encoder
     shape: errors.Shape
     headers: Mapping[str, str]
+    medium: Medium = SSE
 
     async def run(self) -> None:
         """Write the whole answer. Raises RequestError only while nothing has been sent."""
+        hold_s = deps_of(self.request).timing.hold_s if self.medium.comments else None
         try:
             async with _accepting(self.generation) as accepted:
-                await asyncio.wait({accepted}, timeout=deps_of(self.request).timing.hold_s)
+                await asyncio.wait({accepted}, timeout=hold_s)
                 if accepted.done():
                     accepted.result()
                 await self._answer(accepted)
@@ -87,20 +104,23 @@ class Stream:
         Cancellation is the exception, and means that the client is gone.
         """
         interval_s = deps_of(self.request).timing.keep_alive_s
-        wire = _Wire(self.request, self.encoder.waiting, interval_s)
+        wire = _Wire(self.request, self.medium, self.encoder.waiting, interval_s)
         try:
-            first = self.encoder.opening() if accepted.done() else self.encoder.waiting()
             waited = not accepted.done()
+            first = self.encoder.waiting() if waited else self._begun(accepted.result())
             await wire.open(self._headers(), first)
-            await accepted
+            begun = await accepted
             if waited:
-                wire.put(self.encoder.opening())
+                wire.put(self._begun(begun))
             await self._events(wire)
             await wire.end(self.encoder.closing())
         except Exception as error:  # noqa: BLE001 - see above
             wire.fail(partial(self._failure, error))
         finally:
             wire.release()
+
+    def _begun(self, accepted: Accepted) -> bytes:
+        return self.encoder.opening() + self.encoder.event(accepted)
 
     def _headers(self) -> dict[str, str]:
         served = served_header(self.generation.served)
@@ -124,9 +144,9 @@ class Stream:
 class Feed:
     """One answer of messages that somebody else writes, for as long as they come.
 
-    messages: whole SSE messages. opening: what is sent at once. comment: what is sent after
-    `interval_s` of silence. farewell: the last message of a stream that ended well. failure: that
-    of one that did not.
+    messages: whole SSE messages, or whole lines. opening: what is sent at once. comment: what is
+    sent after `interval_s` of silence. farewell: the last message of a stream that ended well.
+    failure: that of one that did not.
     """
 
     request: Incoming
@@ -137,12 +157,13 @@ class Feed:
     farewell: bytes
     failure: Callable[[LmxdError], bytes]
     headers: Mapping[str, str]
+    medium: Medium = SSE
 
     async def run(self) -> None:
         """Write the whole answer. Nothing may be raised, as in `Stream`; cancellation means that
         the client is gone.
         """
-        wire = _Wire(self.request, self.comment, self.interval_s)
+        wire = _Wire(self.request, self.medium, self.comment, self.interval_s)
         try:
             await wire.open({**UNBUFFERED, **self.headers}, self.opening)
             async for message in self.messages:
@@ -166,11 +187,14 @@ def _shown(error: Exception, request: Incoming) -> LmxdError:
 
 
 def served_header(served: Served | None) -> dict[str, str]:
-    """`Lmxd-Model: key@revision`, once it is known what answers."""
+    """`Lmxd-Model: key@revision`, once it is known what answers; `Lmxd-Route` says why that."""
     if served is None:
         return {}
     text = f"{served.key}@{served.revision}" if served.revision else served.key
-    return {"Lmxd-Model": ascii_header(text)}
+    headers = {"Lmxd-Model": ascii_header(text)}
+    if served.why:
+        headers["Lmxd-Route"] = ascii_header(served.why)
+    return headers
 
 
 @contextlib.asynccontextmanager
@@ -199,8 +223,11 @@ class _Wire:
     put, and a timer can write as well as a handler that waits.
     """
 
-    def __init__(self, request: Incoming, comment: Callable[[], bytes], interval_s: float) -> None:
+    def __init__(
+        self, request: Incoming, medium: Medium, comment: Callable[[], bytes], interval_s: float
+    ) -> None:
         self._request = request
+        self._medium = medium
         self._comment = comment
         self._interval_s = interval_s
         self._loop = asyncio.get_running_loop()
@@ -215,11 +242,13 @@ class _Wire:
     async def open(self, headers: Mapping[str, str], first: bytes) -> None:
         """Send 200, the headers and `first`."""
         response = await self._request.respond(
-            headers=dict(headers), content_type="text/event-stream; charset=utf-8"
+            headers=dict(headers), content_type=self._medium.content_type
         )
-        await response.send(first)
+        if first:
+            await response.send(first)
         self._response = response
-        self._beat = self._loop.call_later(self._interval_s, self._on_beat)
+        if self._medium.comments:
+            self._beat = self._loop.call_later(self._interval_s, self._on_beat)
 
     def put(self, data: bytes) -> None:
         """Write with everything else that is there in this turn of the loop."""

@@ -69,6 +69,15 @@ def test_a_model_is_loaded_and_then_promoted() -> None:
     assert (result.memory_now, result.memory_after, result.memory_peak) == (0, 4 * GIB, 4 * GIB)
 
 
+def test_the_memory_of_a_load_that_runs_is_counted_once() -> None:
+    disk = verified(4)
+    begun = instance(A, disk, InstancePhase.LOADING, "a#1", reserved=4 * GIB)
+    result = planned(effective(A), {"a": disk}, [begun], [load_of(A, "a#1", disk)])
+    assert (result.memory_now, result.memory_after, result.memory_peak) == (4 * GIB,) * 3
+    unseen = planned(effective(A), {"a": disk}, running=[load_of(A, "a#1", disk)])
+    assert (unseen.memory_now, unseen.memory_after) == (0, 4 * GIB)
+
+
 def test_models_are_loaded_in_the_order_of_admission_with_numbers_of_their_own() -> None:
     urgent = model("b", priority=90)
     result = planned(effective(A, urgent), {"a": verified(1), "b": verified(1)})

@@ -88,6 +88,24 @@ def test_who_loses_is_said_with_hour_and_numbers() -> None:
     )  # fmt: skip
 
 
+def test_a_model_that_is_removed_and_answers_until_the_new_one_does_is_no_riddle() -> None:
+    here = shop()
+    before = here.settle().picture
+    accepted = before.config.accepted
+    assert accepted is not None
+    later = {"when": [{"from": "23:00", "to": "23:30"}], "set": {"aliases": {"auto": "night"}}}
+    here.edit(
+        {
+            **accepted.data,
+            "models": {"night": entry("night")},
+            "aliases": {"auto": "night"},
+            "schedules": {"later": later},
+        }
+    )
+    found = timeline(preview.candidate(before, here.config, {}, ""), 12, "")
+    assert [set(each.loaded) for each in found.stretches] == [{"night"}] * len(found.stretches)
+
+
 def test_a_row_of_windows_in_which_the_same_one_loses_is_one_sentence() -> None:
     both = {**NIGHT, "set": {"models": {"night": {"state": "loaded"}}}}
     other = {"when": [{"from": "23:00", "to": "23:30"}], "set": {"aliases": {"auto": "night"}}}

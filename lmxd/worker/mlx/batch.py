@@ -3,7 +3,7 @@
 mlx-lm samples row by row as soon as two rows differ, and slices and evaluates log-probabilities
 that nobody asked for. These subclasses keep its batching, caches and prefill, and replace only
 the step from logits to tokens, and the places that name the classes they replace. The `samplers`
-of its rows carry our `Row` objects.
+of its rows carry our `Row` objects, its `logprobs` the `Place` where they are told.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBat
 from lmxd.worker.mlx.sampling import Row, Sampler
 from lmxd.worker.pulse import Pulse
 
-__all__ = ["Generator", "prefill_step"]
+__all__ = ["Generator", "Response", "prefill_step"]
+
+Response = GenerationBatch.Response
 
 # Tokens of a prefill chunk, over all prompts in it, when nothing decodes; bounds activations.
 _PREFILL = 2048
@@ -52,15 +54,17 @@ class _Decoding(GenerationBatch):
     def _step(self) -> tuple[list[int], list[Any]]:
         self._pulse.enter("decode")
         inputs = self._current_tokens = self._next_tokens
+        places = self._next_logprobs
         logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
         # Computed while the host handles the tokens of the step before.
         self._next_tokens = self._sampler.choose(logits, self.samplers)
-        mx.async_eval(self._next_tokens)  # type: ignore[no-untyped-call]
+        told, self._next_logprobs = self._sampler.tell(logits, self._next_tokens)
+        also = told.arrays if told is not None else []
+        mx.async_eval(self._next_tokens, *also)  # type: ignore[no-untyped-call]
         tokens = cast("list[int]", inputs.tolist())
         for known, token in zip(self.tokens, tokens, strict=True):
             known.append(token)
-        self._next_logprobs = [None] * len(tokens)
-        return tokens, self._next_logprobs
+        return tokens, places
 
 
 class _Prompts(PromptProcessingBatch):
@@ -138,10 +142,10 @@ class Generator(BatchGenerator):
         uids = self.insert([tokens], [limit], samplers=[cast("Any", row)])
         return int(uids[0])
 
-    def take_step(self) -> list[GenerationBatch.Response]:
+    def take_step(self) -> list[Response]:
         """One decode step and one prefill chunk; the new tokens."""
         _, responses = self.next()  # type: ignore[no-untyped-call]
-        return cast("list[GenerationBatch.Response]", responses)
+        return cast("list[Response]", responses)
 
     def drop(self, uids: list[int]) -> None:
         """Takes sequences out of the batch; one that is not there is no error."""

@@ -20,6 +20,7 @@ __all__ = ["Prompts"]
 
 # Characters a token of ordinary text has at most; only longer texts are counted in parts.
 _LONG = 8
+_MOST_LOGPROBS = 20
 
 
 class Prompts:
@@ -40,6 +41,12 @@ class Prompts:
         _check_sampling(sampling)
         if request.max_tokens is not None and request.max_tokens < 1:
             raise _invalid(f"max_tokens is {request.max_tokens}, it must be at least 1")
+        if request.logprobs is not None and not 0 <= request.logprobs <= _MOST_LOGPROBS:
+            raise _invalid(
+                f"{request.logprobs} logprobs are asked for at each place, it must be between 0"
+                f" and {_MOST_LOGPROBS}",
+                param="top_logprobs",
+            )
         tokens = self._tokens(request)
         room = self._context - len(tokens)
         if room < 1:

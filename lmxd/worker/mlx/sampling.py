@@ -19,9 +19,13 @@ from collections.abc import Sequence
 
 import mlx.core as mx
 
+from lmxd.worker.mlx.logprobs import Told
 from schemas.inference import Sampling
 
-__all__ = ["Row", "Sampler", "uniform"]
+__all__ = ["Place", "Row", "Sampler", "uniform"]
+
+Place = tuple[Told, int] | None
+"""Where the logprobs of a row's token are told; None: it wants none."""
 
 _MASK = (1 << 64) - 1
 # Below it the likeliest token is all there is; 1 / temperature must not overflow a float32.
@@ -45,19 +49,27 @@ def _mix(value: int) -> int:
 class Row:
     """How one sequence's tokens are chosen, and whether that failed.
 
-    position: how many tokens the sequence has generated. error: set by the sampler when this row
-    raised; the row then gets some token, which its owner must not use.
+    position: how many tokens the sequence has generated. logprobs: how many of the likeliest
+    tokens are told beside the chosen one; None tells nothing. error: set by the sampler when this
+    row raised; the row then gets some token, which its owner must not use.
     """
 
-    __slots__ = ("error", "min_p", "position", "seed", "temperature", "top_k", "top_p")
+    __slots__ = ("error", "logprobs", "min_p", "position", "seed", "temperature", "top_k", "top_p")
 
-    def __init__(self, sampling: Sampling, seed: int | None = None, position: int = 0) -> None:
+    def __init__(
+        self,
+        sampling: Sampling,
+        seed: int | None = None,
+        position: int = 0,
+        logprobs: int | None = None,
+    ) -> None:
         self.temperature = 1.0 if sampling.temperature is None else sampling.temperature
         self.top_p = 1.0 if sampling.top_p is None else sampling.top_p
         self.top_k = sampling.top_k or 0
         self.min_p = sampling.min_p or 0.0
         self.seed = secrets.randbits(64) if seed is None else seed
         self.position = position
+        self.logprobs = logprobs
         self.error: Exception | None = None
 
     @property
@@ -82,6 +94,9 @@ class Sampler:
         self._rows: list[Row] = []
         self._groups: list[_Greedy | _Plain | _Ranked] = []
         self._order: mx.array | None = None
+        self._tellers: list[int] = []
+        self._telling: mx.array | None = None
+        self._width = 0
 
     def choose(self, logits: mx.array, rows: Sequence[Row]) -> mx.array:
         """Token ids (B,) for logits (B, V), not evaluated; every row's position moves on."""
@@ -95,6 +110,20 @@ class Sampler:
         for row in self._rows:
             row.position += 1
         return tokens
+
+    def tell(self, logits: mx.array, tokens: mx.array) -> tuple[Told | None, list[Place]]:
+        """The logprobs of the `tokens` just chosen, where rows want them, and each row's place
+        among them. Rows that want none cost nothing.
+        """
+        places: list[Place] = [None] * len(self._rows)
+        if not self._tellers:
+            return None, places
+        if self._telling is not None:
+            logits, tokens = logits[self._telling], tokens[self._telling]
+        told = Told(logits, tokens, self._width)
+        for place, row in enumerate(self._tellers):
+            places[row] = (told, place)
+        return told, places
 
     def _prepare(self, rows: Sequence[Row], vocabulary: int) -> None:
         self._rows = list(rows)
@@ -110,6 +139,9 @@ class Sampler:
             self._groups.append(_Ranked(ranked, self._rows, vocabulary))
         placed = [*greedy, *plain, *ranked]
         self._order = mx.array(sorted(range(len(placed)), key=placed.__getitem__))
+        self._tellers = [i for i, row in enumerate(rows) if row.logprobs is not None]
+        self._telling = mx.array(self._tellers) if len(self._tellers) < len(rows) else None
+        self._width = max((rows[i].logprobs or 0 for i in self._tellers), default=0)
 
 
 class _Greedy:

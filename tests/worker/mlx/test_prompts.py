@@ -36,6 +36,8 @@ BAD = [
     ({"sampling": Sampling(temperature=math.inf)}, "invalid_request", "temperature is inf"),
     ({"sampling": Sampling(top_p=1.5)}, "invalid_request", "top_p is 1.5"),
     ({"sampling": Sampling(top_k=-1)}, "invalid_request", "top_k is -1"),
+    ({"logprobs": 21}, "invalid_request", "21 logprobs .* between 0 and 20"),
+    ({"logprobs": -1}, "invalid_request", "-1 logprobs"),
     ({"sampling": Sampling(min_p=2)}, "invalid_request", "min_p is 2"),
     (
         {"messages": (message("user", "x" * 80),)},
