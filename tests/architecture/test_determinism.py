@@ -48,9 +48,9 @@ def refused(name: str, tree: ast.AST) -> Iterator[str]:
                 yield from (f"{each.name} under another name" for each in aliased)
             case ast.Attribute() | ast.Name():
                 said = ast.unparse(node)
-                if said in NAMES or said.partition(".")[0] in MODULES and "." in said:
-                    if not isinstance(node, ast.Name) or isinstance(node.ctx, ast.Load):
-                        yield said
+                module, dot, _ = said.partition(".")
+                if said in NAMES or (dot and module in MODULES):
+                    yield said
 
 
 def allowed(name: str, said: str) -> bool:
