@@ -46,7 +46,7 @@ def refused(name: str, tree: ast.AST) -> Iterator[str]:
             case ast.Import():
                 aliased = [each for each in node.names if each.asname and each.name in MODULES]
                 yield from (f"{each.name} under another name" for each in aliased)
-            case ast.Attribute() | ast.Name():
+            case ast.Attribute(ctx=ast.Load()) | ast.Name(ctx=ast.Load()):
                 said = ast.unparse(node)
                 module, dot, _ = said.partition(".")
                 if said in NAMES or (dot and module in MODULES):
