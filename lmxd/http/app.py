@@ -35,6 +35,7 @@ from lmxd.http import (
     lmstudio,
     openai,
     openapi,
+    routing_decisions,
 )
 from lmxd.http.errors import Errors, speaks_anthropic
 from lmxd.http.guard import Guard
@@ -58,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
     *lmstudio.ROUTES,
