@@ -23,9 +23,9 @@ from schemas.inference import Effort, Grammar, Reasoning, Request, Sampling, Too
 from schemas.wire.anthropic import (
     CountRequest,
     MessagesRequest,
-    ThinkingConfig,
-    ToolChoice,
-    ToolDefinition,
+    MessagesThinking,
+    MessagesTool,
+    MessagesToolChoice,
 )
 
 __all__ = ["Asked", "Shown", "count", "messages"]
@@ -141,7 +141,7 @@ def _prompt(wire: CountRequest, request_id: str, ignored: list[str]) -> Request:
     )
 
 
-def _tool(tool: ToolDefinition, where: str, ignored: list[str]) -> Tool:
+def _tool(tool: MessagesTool, where: str, ignored: list[str]) -> Tool:
     if tool.type not in {None, "custom"}:
         raise RequestError(
             Code.UNSUPPORTED_PARAMETER,
@@ -159,7 +159,7 @@ def _tool(tool: ToolDefinition, where: str, ignored: list[str]) -> Tool:
     return Tool(tool.name, tool.description or "", schema)
 
 
-def _tool_use(choice: ToolChoice | None, tools: tuple[Tool, ...]) -> ToolUse:
+def _tool_use(choice: MessagesToolChoice | None, tools: tuple[Tool, ...]) -> ToolUse:
     if choice is None:
         return ToolUse()
     parallel = not choice.disable_parallel_tool_use
@@ -195,7 +195,7 @@ def _reasoning(wire: CountRequest) -> Reasoning:
     return Reasoning(effort=_EFFORTS[effort or "medium"], budget=thinking.budget_tokens)
 
 
-def _shown(thinking: ThinkingConfig | None) -> Shown:
+def _shown(thinking: MessagesThinking | None) -> Shown:
     if thinking is None or thinking.type == "disabled":
         return "nothing"
     return "signature" if thinking.display == "omitted" else "all"

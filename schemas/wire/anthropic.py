@@ -16,13 +16,13 @@ __all__ = [
     "CountRequest",
     "InputBlock",
     "InputMessage",
+    "MessagesFormat",
+    "MessagesMetadata",
+    "MessagesOutput",
     "MessagesRequest",
-    "OutputConfig",
-    "OutputFormat",
-    "RequestMetadata",
-    "ThinkingConfig",
-    "ToolChoice",
-    "ToolDefinition",
+    "MessagesThinking",
+    "MessagesTool",
+    "MessagesToolChoice",
 ]
 
 
@@ -52,7 +52,7 @@ class InputMessage(Wire):
     content: InputContent
 
 
-class ToolDefinition(Wire):
+class MessagesTool(Wire):
     """A tool the model may call. `type` of anything but a client's own tool is refused."""
 
     name: Annotated[str, Field(min_length=1, max_length=128)]
@@ -61,7 +61,7 @@ class ToolDefinition(Wire):
     type: str | None = None
 
 
-class ToolChoice(Wire):
+class MessagesToolChoice(Wire):
     """Whether tools are called."""
 
     type: Literal["auto", "any", "tool", "none"]
@@ -69,7 +69,7 @@ class ToolChoice(Wire):
     disable_parallel_tool_use: bool | None = None
 
 
-class ThinkingConfig(Wire):
+class MessagesThinking(Wire):
     """Whether the model thinks first, and how much of it is shown."""
 
     type: Literal["enabled", "disabled", "adaptive"]
@@ -77,21 +77,21 @@ class ThinkingConfig(Wire):
     display: Literal["summarized", "omitted"] | None = None
 
 
-class OutputFormat(Wire):
+class MessagesFormat(Wire):
     """What the answer must match."""
 
     type: Literal["json_schema"]
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
 
 
-class OutputConfig(Wire):
+class MessagesOutput(Wire):
     """How the answer is made."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: OutputFormat | None = None
+    format: MessagesFormat | None = None
 
 
-class RequestMetadata(Wire):
+class MessagesMetadata(Wire):
     """About the request."""
 
     user_id: str | None = None
@@ -103,12 +103,12 @@ class CountRequest(Wire):
     model: Annotated[str, Field(min_length=1, max_length=512)]
     messages: Annotated[list[InputMessage], Field(min_length=1)]
     system: InputContent | None = None
-    tools: list[ToolDefinition] | None = None
-    tool_choice: ToolChoice | None = None
-    thinking: ThinkingConfig | None = None
-    output_config: OutputConfig | None = None
-    output_format: OutputFormat | None = None
-    metadata: RequestMetadata | None = None
+    tools: list[MessagesTool] | None = None
+    tool_choice: MessagesToolChoice | None = None
+    thinking: MessagesThinking | None = None
+    output_config: MessagesOutput | None = None
+    output_format: MessagesFormat | None = None
+    metadata: MessagesMetadata | None = None
 
 
 class MessagesRequest(CountRequest):
