@@ -135,6 +135,7 @@ def _target(sight: _Sight) -> Target:
         message=message,
         retry=retry,
         available_at=sight.model.served_at,
+        context=current.context if current else None,
     )
 
 

@@ -33,6 +33,7 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openai_completions,
     openapi,
     routing_decisions,
 )
@@ -50,6 +51,7 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *openai_completions.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
