@@ -75,7 +75,7 @@ class MlxEngine:
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
         self._vocabulary = Vocabulary(model.tokenizer)
-        self._prompts = Prompts(model.tokenizer, model.defaults, self._pool.context)
+        self._prompts = Prompts(model, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
         self._events: list[Event] = []
@@ -166,6 +166,7 @@ class MlxEngine:
             self._model.module,
             parallel=self._parallel,
             end_tokens=self._model.tokenizer.eos_token_ids,
+            kept=self._model.tokenizer.encode("\n", add_special_tokens=False)[-1:],
             pulse=self._pulse,
         )
 
