@@ -14,6 +14,7 @@ import mlx.core as mx
 from mlx.nn.layers.base import Module
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
 
+from lmxd.worker.mlx.masks import BatchMasks
 from lmxd.worker.mlx.sampling import Row, Sampler
 from lmxd.worker.pulse import Pulse
 
@@ -46,6 +47,7 @@ class _Decoding(GenerationBatch):
 
     def __init__(self, sampler: Sampler, pulse: Pulse, *arguments: Any, **named: Any) -> None:
         self._sampler = sampler
+        self._masks = BatchMasks()
         self._pulse = pulse
         super().__init__(*arguments, **named)  # takes the first step
 
@@ -53,8 +55,15 @@ class _Decoding(GenerationBatch):
         self._pulse.enter("decode")
         inputs = self._current_tokens = self._next_tokens
         logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
+        allowed = logits
+        if self._masks.needed(self.samplers):
+            # The masks depend on the tokens of the step before: they are made while the device
+            # computes the logits, and `tolist` below finds its tokens already there.
+            mx.async_eval(logits)  # type: ignore[no-untyped-call]
+            before = cast("list[int]", inputs.tolist())
+            allowed = self._masks.apply(logits, self.samplers, before)
         # Computed while the host handles the tokens of the step before.
-        self._next_tokens = self._sampler.choose(logits, self.samplers)
+        self._next_tokens = self._sampler.choose(allowed, self.samplers)
         mx.async_eval(self._next_tokens)  # type: ignore[no-untyped-call]
         tokens = cast("list[int]", inputs.tolist())
         for known, token in zip(self.tokens, tokens, strict=True):

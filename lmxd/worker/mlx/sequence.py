@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+from lmxd.worker.constrain import Constraint, GrammarError
 from lmxd.worker.engine import Prepared
 from lmxd.worker.mlx.detokenize import Detokenizer
 from lmxd.worker.mlx.sampling import Row
@@ -38,6 +39,7 @@ class Sequence:
         self.faults = 0
         self.ended = False
         self._text = text
+        self._grammar = prepared.grammar
         self._stops = StopMatcher(prepared.request.stop)
         self._arrived = prepared.arrived
         self._joined: float | None = None
@@ -63,6 +65,11 @@ class Sequence:
         self._joined = self._joined or time.monotonic()
         self.proven = False
         self.row.position = len(self.generated)
+        if self._grammar is not None:
+            try:
+                self.row.constraint = Constraint(self._grammar, self.generated)
+            except GrammarError as error:
+                self.row.error = error
         return self.prompt + self.generated, self.remaining, self.row
 
     def overdue(self, now: float) -> bool:
