@@ -204,7 +204,7 @@ class Editing:
             await self._intake.respell(draft.raw)
             return replace(draft, accepted=self._standing.accepted or draft.accepted)
         accepted = replace(draft.accepted, generation=written.generation.number)
-        await self._intake.settle(written.generation, accepted, edit.manager)
+        await self._intake.settle(written.generation, accepted)
         return replace(draft, accepted=accepted)
 
     def _generation(self, draft: Draft, edit: Edit, author: str) -> Generation:
@@ -215,6 +215,7 @@ class Editing:
             raw=draft.raw,
             accepted_at=draft.accepted.accepted_at,
             author=author,
+            manager=edit.manager,
             etag=etag_of(draft.accepted.data),
             note=edit.note,
             base=before.generation if before else 0,

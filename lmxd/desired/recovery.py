@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from lmxd.desired.exchange import swap, sweep
+from lmxd.desired.exchange import Stray, strays, swap
 from lmxd.desired.generation import DocumentPath, Generation
 from lmxd.desired.generations import Generations
 from lmxd.desired.probation import DEATHS, Probation
@@ -47,9 +48,10 @@ def end_commits(
     beside it may else be another's, in use. Blocks.
     """
     aside = []
-    for raw in sweep(path) if writer else ():
-        if not generations.knows(raw) and not _put_back(path, generations, raw):
-            aside.append(generations.set_aside(raw, at))
+    for stray in _strays(path, generations) if writer else ():
+        if not _is_kept(path, generations, stray.raw):
+            aside.append(generations.set_aside(stray.raw, at))
+        stray.remove()  # only now: this daemon may die as well
     for intended in generations.intended():
         if _digest(Path(intended.document.name)) == intended.sha256:
             generations.mark(replace(intended, status="accepted"))
@@ -81,6 +83,23 @@ def resume(
         # Another document was served meanwhile: its numbers lie above, and ours must not go back.
         last = _kept(generations, replace(last, base=last.number, changes=(), accepted_at=at))
     return Restored(last, reading)
+
+
+def _strays(path: Path, generations: Generations) -> Iterator[Stray]:
+    """Beside the document, and where it was when the commit began: a link may lead elsewhere."""
+    document = DocumentPath.of(path)
+    last = generations.last_good(document)
+    begun = [each for each in generations.intended() if each.document.is_same(document)]
+    begun += [last] if last is not None else []
+    places = dict.fromkeys([document.real, *(each.document.real for each in begun)])
+    for place in places:
+        yield from strays(Path(place))
+
+
+def _is_kept(path: Path, generations: Generations, raw: bytes) -> bool:
+    """Is this text in the file or in the history, or can it be put there."""
+    said = hashlib.sha256(raw).hexdigest() == _digest(path)
+    return said or generations.knows(raw) or _put_back(path, generations, raw)
 
 
 def _put_back(path: Path, generations: Generations, raw: bytes) -> bool:
@@ -133,6 +152,7 @@ def _brought_back(
             back.generation,
             accepted_at=at,
             author=ROLLBACK,
+            manager="",
             note=f"{note}; the text of generation {back.generation.number}",
             base=blamed.number,
             changes=made,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic.json_schema import models_json_schema
 
-from schemas.wire.openai import ChatRequest
+from schemas.wire.openai_chat import ChatRequest
 
 
 def schemas(prefix: str) -> dict[str, dict[str, object]]:

@@ -34,6 +34,7 @@ from lmxd.http import (
     lmstudio,
     openai,
     openapi,
+    routing_decisions,
 )
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
@@ -56,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
     *lmstudio.ROUTES,

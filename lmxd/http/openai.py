@@ -59,9 +59,11 @@ async def chat(request: Incoming) -> HTTPResponse | None:
     headers = {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
     generation = deps.gate.submit(asked.request)
     if not asked.stream:
-        answer, served = await read(generation, choices=1)
+        answer, served = await read(generation, choices=asked.request.n)
         return json_answer(openai_answers.completion(heading, answer), headers=headers | served)
-    encoder = openai_answers.ChatStream(heading, include_usage=asked.include_usage)
+    encoder = openai_answers.ChatStream(
+        heading, include_usage=asked.include_usage, choices=asked.request.n
+    )
     await Stream(request, generation, encoder, errors.openai_body, headers).run()
     return None
 

@@ -187,11 +187,14 @@ def _shown(error: Exception, request: Incoming) -> LmxdError:
 
 
 def served_header(served: Served | None) -> dict[str, str]:
-    """`Lmxd-Model: key@revision`, once it is known what answers."""
+    """`Lmxd-Model: key@revision`, once it is known what answers; `Lmxd-Route` says why that."""
     if served is None:
         return {}
     text = f"{served.key}@{served.revision}" if served.revision else served.key
-    return {"Lmxd-Model": ascii_header(text)}
+    headers = {"Lmxd-Model": ascii_header(text)}
+    if served.why:
+        headers["Lmxd-Route"] = ascii_header(served.why)
+    return headers
 
 
 @contextlib.asynccontextmanager

@@ -22,6 +22,7 @@ VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from lmxd.desired import commit, exchange
+from schemas.edit import Edit, WholeText
 from tests.kit.desk import Desk, patch
 
 step, save = sys.argv[2], sys.argv[3]
@@ -34,6 +35,9 @@ async def main():
     await desk.file.start()
     if step == "answer":
         desk.file._intake.settle = die
+    elif step in ("link", "unlink"):  # of the first document
+        setattr(os, step, die)
+        await desk.file.create(Edit(WholeText(sys.argv[3].encode()), "bot"))
     elif step == "settle":  # the exchange has happened, what came out was not looked at
         exchange._settle = die
         look = commit.Commit.unmoved
@@ -125,6 +129,58 @@ async def test_a_displaced_save_is_not_put_over_a_later_one(desk: Desk) -> None:
     assert (desk.text, desk.models, desk.litter) == (TWO, ["one", "two"], [])
     assert [event.reason for event in desk.events] == ["SaveSetAside"]
     assert desk.history.knows(HUMAN.encode())
+
+
+@pytest.mark.parametrize("step", ["link", "unlink"])
+async def test_a_killed_create_leaves_nothing_beside_the_document(
+    tmp_path: Path, step: str
+) -> None:
+    desk = Desk(tmp_path)
+    kill(desk, step, TWO)
+    assert len(desk.litter) == 1
+    await desk.started()
+    written = step == "unlink"
+    assert (desk.litter, desk.history.intended()) == ([], [])
+    assert (desk.path.exists(), desk.generation) == (written, 1 if written else None)
+    assert [each.author for each in desk.kept] == (["bot"] if written else [])
+    assert desk.events == []
+
+
+@pytest.mark.parametrize("method", ["knows", "set_aside"])
+async def test_a_displaced_save_survives_a_second_kill(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The daemon that finds it dies before it has kept it."""
+    kill(desk, "settle", HUMAN)
+    desk.path.write_text(TWO)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.history, method, raises)
+        with pytest.raises(SystemError):
+            await desk.started()
+    desk.file._writing.release()  # the kernel does it for a process
+    await desk.started()
+    assert (desk.text, desk.litter) == (TWO, [])
+    assert desk.history.knows(HUMAN.encode())
+
+
+def raises(*_: object) -> None:
+    """The daemon dies here."""
+    raise SystemError
+
+
+async def test_what_a_crash_left_is_found_where_a_link_led(desk: Desk, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / desk.path.name).write_text(ONE)
+    desk.path.unlink()
+    desk.path.symlink_to(tmp_path / "one" / desk.path.name)
+    kill(desk, "settle", HUMAN)
+    assert len(list((tmp_path / "one").glob(".*"))) == 1
+    desk.path.unlink()
+    desk.path.symlink_to(tmp_path / "two" / desk.path.name)
+    await desk.started()
+    assert list((tmp_path / "one").glob(".*")) == []
+    assert (desk.text, desk.history.knows(HUMAN.encode())) == (ONE, True)
 
 
 async def test_recovering_twice_changes_nothing_more(desk: Desk) -> None:

@@ -3,11 +3,12 @@
 mlx-lm samples row by row as soon as two rows differ, and slices and evaluates log-probabilities
 that nobody asked for. These subclasses keep its batching, caches and prefill, and replace only
 the step from logits to tokens, and the places that name the classes they replace. The `samplers`
-of its rows carry our `Row` objects.
+of its rows carry our `Row` objects, its `logprobs` the `Place` where they are told.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import mlx.core as mx
@@ -15,10 +16,13 @@ from mlx.nn.layers.base import Module
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
 
 from lmxd.worker.mlx.masks import BatchMasks
+from lmxd.worker.mlx.penalties import Penalties
 from lmxd.worker.mlx.sampling import Row, Sampler
 from lmxd.worker.pulse import Pulse
 
-__all__ = ["Generator", "prefill_step"]
+__all__ = ["Generator", "Response", "prefill_step"]
+
+Response = GenerationBatch.Response
 
 # Tokens of a prefill chunk, over all prompts in it, when nothing decodes; bounds activations.
 _PREFILL = 2048
@@ -48,28 +52,31 @@ class _Decoding(GenerationBatch):
     def __init__(self, sampler: Sampler, pulse: Pulse, *arguments: Any, **named: Any) -> None:
         self._sampler = sampler
         self._masks = BatchMasks()
+        self._penalties = Penalties()
         self._pulse = pulse
         super().__init__(*arguments, **named)  # takes the first step
 
     def _step(self) -> tuple[list[int], list[Any]]:
         self._pulse.enter("decode")
         inputs = self._current_tokens = self._next_tokens
+        places = self._next_logprobs
         logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
-        allowed = logits
+        wanted = self._penalties.apply(logits, self.samplers, inputs, self.tokens)
         if self._masks.needed(self.samplers):
             # The masks depend on the tokens of the step before: they are made while the device
             # computes the logits, and `tolist` below finds its tokens already there.
-            mx.async_eval(logits)  # type: ignore[no-untyped-call]
+            mx.async_eval(wanted)  # type: ignore[no-untyped-call]
             before = cast("list[int]", inputs.tolist())
-            allowed = self._masks.apply(logits, self.samplers, before)
+            wanted = self._masks.apply(wanted, self.samplers, before)
         # Computed while the host handles the tokens of the step before.
-        self._next_tokens = self._sampler.choose(allowed, self.samplers)
-        mx.async_eval(self._next_tokens)  # type: ignore[no-untyped-call]
+        self._next_tokens = self._sampler.choose(wanted, self.samplers)
+        told, self._next_logprobs = self._sampler.tell(logits, self._next_tokens)
+        also = told.arrays if told is not None else []
+        mx.async_eval(self._next_tokens, *also)  # type: ignore[no-untyped-call]
         tokens = cast("list[int]", inputs.tolist())
         for known, token in zip(self.tokens, tokens, strict=True):
             known.append(token)
-        self._next_logprobs = [None] * len(tokens)
-        return tokens, self._next_logprobs
+        return tokens, places
 
 
 class _Prompts(PromptProcessingBatch):
@@ -114,11 +121,20 @@ class _Prompts(PromptProcessingBatch):
 class Generator(BatchGenerator):
     """A batch generator whose rows are sampled together.
 
-    parallel: most sequences at once. end_tokens: each ends a sequence. pulse: told of each phase.
+    parallel: most sequences at once. end_tokens: each ends a sequence. kept: further tokens that
+    no sampler may always take away. pulse: told of each phase.
     """
 
-    def __init__(self, model: Module, *, parallel: int, end_tokens: set[int], pulse: Pulse) -> None:
-        self._sampler = Sampler()
+    def __init__(
+        self,
+        model: Module,
+        *,
+        parallel: int,
+        end_tokens: set[int],
+        kept: Iterable[int] = (),
+        pulse: Pulse,
+    ) -> None:
+        self._sampler = Sampler({*end_tokens, *kept})
         self._pulse = pulse
         super().__init__(
             model,
@@ -147,10 +163,10 @@ class Generator(BatchGenerator):
         uids = self.insert([tokens], [limit], samplers=[cast("Any", row)])
         return int(uids[0])
 
-    def take_step(self) -> list[GenerationBatch.Response]:
+    def take_step(self) -> list[Response]:
         """One decode step and one prefill chunk; the new tokens."""
         _, responses = self.next()  # type: ignore[no-untyped-call]
-        return cast("list[GenerationBatch.Response]", responses)
+        return cast("list[Response]", responses)
 
     def drop(self, uids: list[int]) -> None:
         """Takes sequences out of the batch; one that is not there is no error."""

@@ -19,13 +19,18 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
+from lmxd.worker.mlx.logprobs import Known
+from schemas.inference import Alternative, TokenLogprob
+
 __all__ = ["Detokenizer", "Vocabulary"]
 
 _SPACE = "\N{LOWER ONE EIGHTH BLOCK}".encode()  # SentencePiece's mark of a space
 
 
 class Detokenizer(Protocol):
-    """The text of one sequence."""
+    """The text of one sequence. `trims`: a space that the next token begins with is not shown."""
+
+    trims: bool
 
     def feed(self, token: int) -> str:
         """The characters that are complete with this token; may be empty."""
@@ -72,6 +77,30 @@ class Vocabulary:
         """The tokens that have no text."""
         return self._special
 
+    def raw(self, token: int) -> bytes:
+        """The bytes a token stands for, control tokens as they are written."""
+        if token in self._added:
+            return self._added[token]
+        if self._letters is None and self._pieces is None:
+            text: str = self._tokenizer.decode([token])
+            return text.encode()
+        return self.text_bytes(token)
+
+    def shows(self, token: int) -> bool:
+        """Whether a token has text in an answer: it is no control token and no padding."""
+        return token not in self._special and bool(self.raw(token))
+
+    def told(self, token: int, known: Known, width: int, *, trim: bool = False) -> TokenLogprob:
+        """A token with its logprob and its `width` likeliest rivals. trim: see Detokenizer."""
+        logprob, rivals = known
+        raw = self.raw(token).removeprefix(b" " if trim else b"")
+        top = tuple(self._rival(rival, value) for rival, value in rivals[:width])
+        return TokenLogprob(raw.decode(errors="replace"), raw, logprob, token, top)
+
+    def _rival(self, token: int, logprob: float) -> Alternative:
+        raw = self.raw(token)
+        return Alternative(raw.decode(errors="replace"), raw, logprob, token)
+
     def text_bytes(self, token: int) -> bytes:
         """The bytes of a token's text; none for control tokens and ids that are padding."""
         if token in self._special:
@@ -95,13 +124,13 @@ class _Bytewise:
     def __init__(self, text_bytes: Callable[[int], bytes], *, trim: bool) -> None:
         self._text_bytes = text_bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._trim = trim
+        self.trims = trim
 
     def feed(self, token: int) -> str:
         """See Detokenizer."""
         data = self._text_bytes(token)
-        if self._trim and data:  # the vocabulary writes a space before the first word
-            self._trim = False
+        if self.trims and data:  # the vocabulary writes a space before the first word
+            self.trims = False
             data = data.removeprefix(b" ")
         return self._decoder.decode(data)
 
@@ -112,6 +141,8 @@ class _Bytewise:
 
 class _Windowed:
     """For other vocabularies: decodes a few tokens before the new one again, not the whole line."""
+
+    trims = False
 
     def __init__(self, decode: Callable[[list[int]], str], special: set[int]) -> None:
         self._decode = decode

@@ -13,6 +13,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import mlx.core as mx
 import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is warm
@@ -22,12 +23,13 @@ from lmxd.worker import log
 from lmxd.worker.constrain import Constrainer
 from lmxd.worker.engine import Prepared, Report
 from lmxd.worker.mlx import loading
-from lmxd.worker.mlx.batch import Generator, prefill_step
+from lmxd.worker.mlx.batch import Generator, Response, prefill_step
 from lmxd.worker.mlx.detokenize import Vocabulary
 from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
 from lmxd.worker.mlx.probe import versions
 from lmxd.worker.mlx.prompts import Prompts
+from lmxd.worker.mlx.sampling import Place
 from lmxd.worker.mlx.sequence import Sequence
 from lmxd.worker.pulse import Pulse, resident_bytes
 from schemas.errors import ActionError, Code
@@ -78,8 +80,8 @@ class MlxEngine:
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
         self._vocabulary = Vocabulary(model.tokenizer)
-        self._prompts = Prompts(model.tokenizer, model.defaults, self._pool.context)
         self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
+        self._prompts = Prompts(model, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
         self._events: list[Event] = []
@@ -108,10 +110,7 @@ class MlxEngine:
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
         self._count += 1
-        # A grammar sees the space before the first word too.
-        continues = prepared.request.prefill or prepared.grammar is not None
-        text = self._vocabulary.detokenizer(continues=continues)
-        sequence = Sequence(self._count, prepared, text)
+        sequence = Sequence(self._count, prepared, self._vocabulary)
         self._waiting.append(sequence)
         self._events.append(sequence.accepted())
 
@@ -180,6 +179,7 @@ class MlxEngine:
             self._model.module,
             parallel=self._parallel,
             end_tokens=self._model.tokenizer.eos_token_ids,
+            kept=self._model.tokenizer.encode("\n", add_special_tokens=False)[-1:],
             pulse=self._pulse,
         )
 
@@ -216,18 +216,20 @@ class MlxEngine:
         for response in responses:
             sequence = self._running[response.uid]
             if sequence.row.error is None:
-                self._advance(sequence, response.token, response.finish_reason)
+                self._advance(sequence, response)
         for sequence in self._running.values():
             if sequence.row.error is not None and not sequence.ended:
                 self._fail(sequence, sequence.row.error)
         self._drop_ended()
 
-    def _advance(self, sequence: Sequence, token: int, finish: str | None) -> None:
+    def _advance(self, sequence: Sequence, response: Response) -> None:
         try:
             reason: FinishReason | None = None
-            if finish is not None:
-                reason = "stop" if finish == "stop" else "length"
-            self._events += sequence.advance(token, reason)
+            if response.finish_reason is not None:
+                reason = "stop" if response.finish_reason == "stop" else "length"
+            place = cast("Place", response.logprobs)
+            known = None if place is None else place[0].at(place[1])
+            self._events += sequence.advance(response.token, reason, known)
         except Exception as error:  # noqa: BLE001 - a tokenizer's failure is its own request's
             self._fail(sequence, error)
 

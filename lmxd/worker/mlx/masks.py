@@ -29,7 +29,7 @@ def lexicon(tokenizer: TokenizerWrapper, vocabulary: Vocabulary) -> Lexicon | No
     control = sorted({*vocabulary.control, *ends})
     tokens = [vocabulary.text_bytes(token) for token in range(size)]
     for token in control:
-        tokens[token] = str(tokenizer.convert_ids_to_tokens(token)).encode()
+        tokens[token] = vocabulary.raw(token)
     return Lexicon(tokens, control, ends, _encoder(tokenizer))
 
 

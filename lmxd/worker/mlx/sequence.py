@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 
+from lmxd.worker.attribution import Attribution
 from lmxd.worker.constrain import Constraint, GrammarError
 from lmxd.worker.engine import Prepared
-from lmxd.worker.mlx.detokenize import Detokenizer
+from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.logprobs import Known
 from lmxd.worker.mlx.sampling import Row
 from lmxd.worker.parsing.stop import StopMatcher
 from schemas.errors import Code
@@ -27,19 +29,25 @@ class Sequence:
     failed. faults: failed steps it saw that could be blamed on nobody.
     """
 
-    def __init__(self, number: int, prepared: Prepared, text: Detokenizer) -> None:
+    def __init__(self, number: int, prepared: Prepared, vocabulary: Vocabulary) -> None:
         self.number = number
         self.request = prepared.request
         self.prompt = list(prepared.tokens)
         self.limit = prepared.limit
         self.generated: list[int] = []
-        self.row = Row(prepared.sampling, prepared.sampling.seed)
+        self.row = Row(
+            prepared.sampling, prepared.sampling.seed, logprobs=prepared.request.logprobs
+        )
         self.proven = False
         self.careful = False
         self.faults = 0
         self.ended = False
-        self._text = text
+        self._vocabulary = vocabulary
         self._grammar = prepared.grammar
+        # A grammar sees the space before the first word too.
+        continues = prepared.request.prefill or prepared.grammar is not None
+        self._text = vocabulary.detokenizer(continues=continues)
+        self._attribution = None if prepared.request.logprobs is None else Attribution()
         self._stops = StopMatcher(prepared.request.stop)
         self._arrived = prepared.arrived
         self._joined: float | None = None
@@ -81,18 +89,26 @@ class Sequence:
         """The first event."""
         return Accepted(self.id, 0, prompt_tokens=len(self.prompt))
 
-    def advance(self, token: int, finish: FinishReason | None) -> list[Event]:
+    def advance(
+        self, token: int, finish: FinishReason | None, known: Known | None = None
+    ) -> list[Event]:
         """Takes the next token; `finish` says why it is the last. An end token has no text."""
         self._first = self._first or time.monotonic()
         self.proven, self.careful = True, False
         self.generated.append(token)
+        trims = known is not None and self._text.trims
         new = "" if finish == "stop" else self._text.feed(token)
+        if known is not None and finish != "stop" and self._vocabulary.shows(token):
+            self._know(token, known, new, trims)
         if finish is None:
             shown = self._stops.feed(new) if new else ""
             if self._stops.hit is None:
-                return [Text(self.id, 0, shown)] if shown else []
+                return self._said(shown)
             return self._end("stop", shown)
-        shown = self._stops.feed(new + self._text.flush()) + self._stops.flush()
+        rest = self._text.flush()
+        if self._attribution is not None:
+            self._attribution.complete(rest)
+        shown = self._stops.feed(new + rest) + self._stops.flush()
         return self._end("stop" if self._stops.hit is not None else finish, shown)
 
     def cancel(self) -> list[Event]:
@@ -107,8 +123,23 @@ class Sequence:
 
     def _end(self, reason: FinishReason, shown: str) -> list[Event]:
         self.ended = True
-        text: list[Event] = [Text(self.id, 0, shown)] if shown else []
-        return [*text, Finish(self.id, 0, reason), self._usage()]
+        return [
+            *self._said(shown),
+            Finish(self.id, 0, reason, self._stops.hit),
+            self._usage(),
+        ]
+
+    def _know(self, token: int, known: Known, new: str, trims: bool) -> None:
+        if self._attribution is not None:
+            width = self.request.logprobs or 0
+            self._attribution.add(self._vocabulary.told(token, known, width, trim=trims), new)
+
+    def _said(self, shown: str) -> list[Event]:
+        if not shown:
+            return []
+        if self._attribution is None:
+            return [Text(self.id, 0, shown)]
+        return [Text(self.id, 0, shown, self._attribution.shown(shown))]
 
     def _usage(self) -> Usage:
         now = time.monotonic()
