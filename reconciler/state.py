@@ -372,7 +372,8 @@ class Target:
     """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY.
 
     `retry` False means that waiting is useless: answer at once. `revision` is what serves.
-    `available_at`: when a model that is outside its hours is served again.
+    `available_at`: when a model that is outside its hours is served again. `context`: the most
+    tokens of prompt and answer, of what serves.
     """
 
     key: ModelKey
@@ -384,6 +385,7 @@ class Target:
     message: str = ""
     retry: bool = True
     available_at: datetime | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

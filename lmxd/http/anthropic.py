@@ -13,11 +13,11 @@ from functools import partial
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.dialects import anthropic, anthropic_answers, anthropic_models, fields
+from lmxd.dialects import anthropic, anthropic_answers, anthropic_models
 from lmxd.http import errors
 from lmxd.http.description import OBJECT, TEXT, Description, Named, Param, header, json
 from lmxd.http.incoming import Incoming, deps_of, parse
-from lmxd.http.outgoing import ascii_header, json_answer
+from lmxd.http.outgoing import ignored_header, json_answer
 from lmxd.http.routing import Route
 from lmxd.http.streams import Stream
 from lmxd.http.whole import read
@@ -30,7 +30,7 @@ async def messages(request: Incoming) -> HTTPResponse | None:
     heading = anthropic_answers.Heading(
         message_id, asked.request.name, asked.request.stop, asked.shown
     )
-    headers = _ignored(asked)
+    headers = ignored_header(asked.ignored)
     generation = deps_of(request).gate.submit(asked.request)
     if not asked.stream:
         answer, served = await read(generation, choices=1)
@@ -46,7 +46,9 @@ async def count(request: Incoming) -> HTTPResponse:
     asked = await parse(request, lambda body: anthropic.count(body, f"cnt_{uuid.uuid4().hex}"))
     generation = deps_of(request).gate.submit(asked.request)
     answer, served = await read(generation, choices=0)
-    return json_answer(anthropic_answers.counted(answer), headers=_ignored(asked) | served)
+    return json_answer(
+        anthropic_answers.counted(answer), headers=ignored_header(asked.ignored) | served
+    )
 
 
 def models(request: Request, entries: Sequence[dict[str, object]]) -> HTTPResponse:
@@ -62,11 +64,6 @@ def models(request: Request, entries: Sequence[dict[str, object]]) -> HTTPRespon
 def model(request: Request, entry: dict[str, object]) -> HTTPResponse:
     """`GET /v1/models/{name}` of an entry, which is OpenAI's."""
     return json_answer(anthropic_models.entry(entry, deps_of(request).started))
-
-
-def _ignored(asked: anthropic.Asked) -> dict[str, str]:
-    ignored = fields.header(asked.ignored)
-    return {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
 
 
 PAGES = (

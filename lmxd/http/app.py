@@ -34,6 +34,7 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openai_completions,
     openapi,
     routing_decisions,
 )
@@ -51,6 +52,7 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *openai_completions.ROUTES,
     *anthropic.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
