@@ -33,7 +33,9 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openai_completions,
     openapi,
+    routing_decisions,
 )
 from lmxd.http.errors import Errors
 from lmxd.http.guard import Guard
@@ -49,6 +51,7 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *openai_completions.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
@@ -56,6 +59,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
     *lmstudio.ROUTES,

@@ -10,11 +10,11 @@ import uuid
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.dialects import fields, openai, openai_answers, openai_models
+from lmxd.dialects import openai, openai_answers, openai_models
 from lmxd.http import errors
 from lmxd.http.description import FLAG, OBJECT, TEXT, Description, Named, Param, json
 from lmxd.http.incoming import Incoming, deps_of, parse
-from lmxd.http.outgoing import ascii_header, json_answer
+from lmxd.http.outgoing import ignored_header, json_answer
 from lmxd.http.routing import Route
 from lmxd.http.streams import Stream
 from lmxd.http.whole import read
@@ -55,13 +55,14 @@ async def chat(request: Incoming) -> HTTPResponse | None:
     request_id = f"chatcmpl-{uuid.uuid4().hex}"
     asked = await parse(request, lambda body: openai.chat(body, request_id))
     heading = openai_answers.Heading(request_id, asked.request.name, int(deps.now()))
-    ignored = fields.header(asked.ignored)
-    headers = {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
+    headers = ignored_header(asked.ignored)
     generation = deps.gate.submit(asked.request)
     if not asked.stream:
-        answer, served = await read(generation, choices=1)
+        answer, served = await read(generation, choices=asked.request.n)
         return json_answer(openai_answers.completion(heading, answer), headers=headers | served)
-    encoder = openai_answers.ChatStream(heading, include_usage=asked.include_usage)
+    encoder = openai_answers.ChatStream(
+        heading, include_usage=asked.include_usage, choices=asked.request.n
+    )
     await Stream(request, generation, encoder, errors.openai_body, headers).run()
     return None
 

@@ -15,10 +15,12 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from lmxd.serving import names
-from lmxd.serving.choice import Choice, choose
+from lmxd.serving.choice import Choice
+from lmxd.serving.decisions import Decision
 from lmxd.serving.defaults import complete
+from lmxd.serving.dispatch import Dispatch, Errand
 from lmxd.serving.generation import Generation, Served
 from lmxd.serving.pool import Pool
 from lmxd.serving.waiting import Waiting
@@ -39,10 +41,16 @@ _AHEAD = 2
 class Gate:
     """Implements the reconciler's port `Traffic`, and what http needs.
 
-    changed: pokes the loop. clock: monotonic seconds.
+    changed: pokes the loop. clock: monotonic seconds. now: the wall clock, aware.
     """
 
-    def __init__(self, pool: Pool, changed: Callable[[], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        changed: Callable[[], None],
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
         self._pool = pool
         self._changed = changed
         self._clock = clock
@@ -51,6 +59,7 @@ class Gate:
         self._numbers = itertools.count()
         self._asked: dict[ModelKey, float] = {}
         self._closed = False
+        self._dispatch = Dispatch(pool.resident, now)
         pool.attend(self)
 
     # --- for http -----------------------------------------------------------------------------
@@ -72,12 +81,13 @@ class Gate:
         """
         if self._closed:
             raise _shutting_down()
-        choice = self._choose(request.name)
+        errand = Errand(request)
+        choice = self._dispatch.choose(self._routes, errand)
         key = choice.target.key
         direct = not self._waiting.at(key) and self._pool.room(key, _places(choice.target))
         if not direct and len(self._waiting) >= self._routes.flow.queue:
             raise self._queue_full()
-        generation = Generation(request, next(self._numbers), self._clock(), self)
+        generation = Generation(errand, next(self._numbers), self._clock(), self)
         self._asked[key] = self._clock()
         self._waiting.join(key, generation)
         self._start_timer(generation)
@@ -85,6 +95,10 @@ class Gate:
         if choice.live is Live.ON_DEMAND:
             self._changed()
         return generation
+
+    def decisions(self, limit: int) -> tuple[Decision, ...]:
+        """The latest choices by task, the newest first."""
+        return self._dispatch.decisions.latest(limit)
 
     def let_go(self, key: ModelKey) -> None:
         """Forget that a model was asked for, unless somebody waits for it: it need not be kept
@@ -119,12 +133,13 @@ class Gate:
 
     def moved(self) -> None:
         """The table or the instances changed: every waiter is looked up again, in order."""
-        found: dict[str, Choice | RequestError] = {}
+        found: dict[tuple[str, str | None], Choice | RequestError] = {}
         wanted = False
         for generation in self._waiting:
-            if generation.name not in found:
-                found[generation.name] = self._look_again(generation.name)
-            choice = found[generation.name]
+            sort = generation.name, self._dispatch.task(self._routes, generation.errand)
+            if sort not in found:
+                found[sort] = self._look_again(generation)
+            choice = found[sort]
             if isinstance(choice, RequestError):
                 self._waiting.leave(generation)
                 generation.refuse(choice)
@@ -157,22 +172,30 @@ class Gate:
 
     def again(self, generation: Generation) -> None:
         """Its worker died. The pool calls `moved` when it has told all it concerns."""
-        choice = _shutting_down() if self._closed else self._look_again(generation.name)
+        choice = _shutting_down() if self._closed else self._look_again(generation)
         if isinstance(choice, RequestError):
             generation.refuse(choice)
             return
         self._waiting.rejoin(choice.target.key, generation)
         self._start_timer(generation)
 
+    def hand_over(self, generation: Generation) -> None:
+        """The light model wants the heavy one to answer: back into the line, for that."""
+        self._dispatch.hand_over(self._routes, generation.errand)
+        if generation.claim is not None:
+            self._pool.release(generation.claim)
+            generation.claim = None
+        self.again(generation)
+        key = self._waiting.place(generation)
+        if key is not None:
+            self._serve(key)
+            self._changed()
+
     # --- inside -------------------------------------------------------------------------------
 
-    def _choose(self, name: str, *, patient: bool = False) -> Choice:
-        keys = names.lookup(self._routes, name)
-        return choose(self._routes, keys, self._pool.resident, patient=patient)
-
-    def _look_again(self, name: str) -> Choice | RequestError:
+    def _look_again(self, generation: Generation) -> Choice | RequestError:
         try:
-            return self._choose(name, patient=True)
+            return self._dispatch.choose(self._routes, generation.errand, patient=True)
         except RequestError as error:
             return error
 
@@ -188,13 +211,16 @@ class Gate:
             self._claim(generation, target)
 
     def _claim(self, generation: Generation, target: Target) -> None:
-        request = complete(generation.request, target.serving, self._routes.flow.request_s)
+        asked = self._dispatch.sent(self._routes, generation.errand, target)
+        request = complete(asked, target.serving, self._routes.flow.request_s)
         try:
             generation.claim = self._pool.claim(target.key, request, generation)
         except RequestError as error:
             generation.refuse(error)
             return
-        generation.served = Served(target.key, generation.claim.revision)
+        decision = generation.errand.decision
+        why = decision.why if decision else ""
+        generation.served = Served(target.key, generation.claim.revision, why)
 
     def _start_timer(self, generation: Generation) -> None:
         wait_s = self._routes.flow.wait_s

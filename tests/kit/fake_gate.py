@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from lmxd.serving.decisions import Decision
 from reconciler.state import Live, ModelKey, Routes, ServingDefaults, Target
 from schemas.errors import RequestError
 from schemas.inference import Accepted, Event, Failed, Finish, Request, Text, Timings, Usage
@@ -23,6 +24,7 @@ TIMINGS = Timings(0.0, 0.0, 0.0)
 class Served:
     key: str
     revision: str | None
+    why: str = ""
 
 
 class FakeGeneration:
@@ -107,6 +109,7 @@ class FakeGate:
         self.routes = routes or Routes()
         self.script = script
         self.refusal: RequestError | None = None
+        self.decided: tuple[Decision, ...] = ()
         self.taken: list[FakeGeneration] = []
         self._arrived = asyncio.Condition()
 
@@ -118,6 +121,9 @@ class FakeGate:
         self.script(generation)
         self._waker = asyncio.ensure_future(self._wake())
         return generation
+
+    def decisions(self, limit: int) -> tuple[Decision, ...]:
+        return self.decided[:limit]
 
     async def _wake(self) -> None:
         async with self._arrived:
