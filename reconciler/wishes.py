@@ -213,7 +213,7 @@ def _instead(current: object, value: object) -> object:
     """A value of a merge patch that leaves nothing of the map that is there."""
     if not (isinstance(current, Mapping) and isinstance(value, Mapping)):
         return value
-    return {**dict.fromkeys(current.keys() - value.keys()), **value}
+    return {**dict.fromkeys(key for key in current if key not in value), **value}
 
 
 def _opposing(key: ModelKey, scene: Scene, wants: Collection[ModelState]) -> tuple[Lease, ...]:

@@ -6,47 +6,39 @@ client's error, since the messages (or an inline template) made it raise.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-from mlx_lm.tokenizer_utils import TokenizerWrapper
-
+from lmxd.worker.checks import check_counts, check_sampling, invalid
 from lmxd.worker.engine import Prepared
+from lmxd.worker.mlx.loading import Model
 from schemas.errors import Code, RequestError
-from schemas.inference import Message, Request, Sampling
+from schemas.inference import Message, Request
 
 __all__ = ["Prompts"]
 
 # Characters a token of ordinary text has at most; only longer texts are counted in parts.
 _LONG = 8
-_MOST_LOGPROBS = 20
 
 
 class Prompts:
-    """Prepares requests for one model.
+    """Prepares requests for one model. context: most tokens of prompt and answer.
 
-    defaults: the sampling the model's own generation_config.json asks for; what neither it nor
-    the request says is temperature 1 and no filter. context: most tokens of prompt and answer.
+    What neither the request nor the model's own generation_config.json says of sampling is
+    temperature 1 and no filter.
     """
 
-    def __init__(self, tokenizer: TokenizerWrapper, defaults: Sampling, context: int) -> None:
-        self._tokenizer = tokenizer
-        self._defaults = defaults
+    def __init__(self, model: Model, context: int) -> None:
+        self._tokenizer = model.tokenizer
+        self._defaults = model.defaults
+        self._vocabulary = model.vocabulary
         self._context = context
 
     def prepare(self, request: Request, arrived: float) -> Prepared:
         """See Engine.prepare."""
         sampling = request.sampling.over(self._defaults)
-        _check_sampling(sampling)
-        if request.max_tokens is not None and request.max_tokens < 1:
-            raise _invalid(f"max_tokens is {request.max_tokens}, it must be at least 1")
-        if request.logprobs is not None and not 0 <= request.logprobs <= _MOST_LOGPROBS:
-            raise _invalid(
-                f"{request.logprobs} logprobs are asked for at each place, it must be between 0"
-                f" and {_MOST_LOGPROBS}",
-                param="top_logprobs",
-            )
+        check_sampling(sampling, self._vocabulary)
+        check_counts(request)
         tokens = self._tokens(request)
         room = self._context - len(tokens)
         if room < 1:
@@ -56,17 +48,17 @@ class Prompts:
 
     def _tokens(self, request: Request) -> list[int]:
         if not request.messages:
-            raise _invalid("messages is empty")
+            raise invalid("messages is empty")
         if request.template is None and not self._tokenizer.has_chat_template:
-            raise _invalid(
+            raise invalid(
                 f"the model of {request.name!r} has no chat template",
                 hint="set the model's `template` in the desired state",
             )
         if request.prefill and request.messages[-1].role != "assistant":
-            raise _invalid("only an assistant message can be the beginning of the answer")
+            raise invalid("only an assistant message can be the beginning of the answer")
         tokens = self._encode(self._render(request))
         if not tokens:
-            raise _invalid("the chat template made an empty prompt of these messages")
+            raise invalid("the chat template made an empty prompt of these messages")
         return tokens
 
     def _encode(self, text: str) -> list[int]:
@@ -108,7 +100,7 @@ class Prompts:
                 **options,
             )
         except Exception as error:
-            raise _invalid(
+            raise invalid(
                 f"the chat template cannot render these messages: {error}",
                 hint="check the roles and their order, and template_kwargs",
             ) from error
@@ -120,21 +112,3 @@ def _plain(message: Message) -> dict[str, str]:
     if message.name is not None:
         plain["name"] = message.name
     return plain
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    for name, low, high in (
-        ("temperature", 0, math.inf),
-        ("top_p", 0, 1),
-        ("min_p", 0, 1),
-        ("top_k", 0, math.inf),
-    ):
-        value = getattr(sampling, name)
-        # Written so that NaN fails too.
-        if value is not None and not (low <= value <= high and value < math.inf):
-            least = f"between {low} and {high}" if high < math.inf else f"at least {low}"
-            raise _invalid(f"{name} is {value}, it must be {least}", param=name)
-
-
-def _invalid(message: str, *, hint: str | None = None, param: str | None = None) -> RequestError:
-    return RequestError(Code.INVALID_REQUEST, message, hint=hint, param=param)
