@@ -35,6 +35,7 @@ from lmxd.http import (
     openai,
     openai_completions,
     openapi,
+    requests,
     routing_decisions,
 )
 from lmxd.http.errors import Errors
@@ -59,6 +60,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *requests.ROUTES,
     *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
