@@ -369,11 +369,9 @@ class Live(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY.
-
-    `retry` False means that waiting is useless: answer at once. `revision` is what serves.
-    `available_at`: when a model that is outside its hours is served again. `context`: the most
-    tokens of prompt and answer, of what serves.
+    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY;
+    `retry` False means that waiting is useless: answer at once. `revision` is what serves, and
+    `context` its most tokens. `available_at`: when one outside its hours is served again.
     """
 
     key: ModelKey

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lmxd.worker.constrain import Compiled
 from lmxd.worker.pulse import Pulse
 from schemas.frames import Load
 from schemas.inference import Event, Request, Sampling
@@ -25,7 +26,7 @@ class Prepared:
     """A valid request in tokens.
 
     limit: most tokens to generate, at least 1. sampling: nothing left open but the seed.
-    arrived: `time.monotonic` when the worker got it.
+    arrived: `time.monotonic` when the worker got it. grammar: what the answer must match.
     """
 
     request: Request
@@ -33,6 +34,7 @@ class Prepared:
     limit: int
     sampling: Sampling
     arrived: float
+    grammar: Compiled | None = None
 
 
 class Engine(Protocol):

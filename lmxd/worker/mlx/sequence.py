@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 from lmxd.worker.attribution import Attribution
+from lmxd.worker.constrain import Constraint, GrammarError
 from lmxd.worker.engine import Prepared
 from lmxd.worker.mlx.detokenize import Vocabulary
 from lmxd.worker.mlx.logprobs import Known
@@ -42,7 +43,10 @@ class Sequence:
         self.faults = 0
         self.ended = False
         self._vocabulary = vocabulary
-        self._text = vocabulary.detokenizer(continues=prepared.request.prefill)
+        self._grammar = prepared.grammar
+        # A grammar sees the space before the first word too.
+        continues = prepared.request.prefill or prepared.grammar is not None
+        self._text = vocabulary.detokenizer(continues=continues)
         self._attribution = None if prepared.request.logprobs is None else Attribution()
         self._stops = StopMatcher(prepared.request.stop)
         self._arrived = prepared.arrived
@@ -69,6 +73,11 @@ class Sequence:
         self._joined = self._joined or time.monotonic()
         self.proven = False
         self.row.position = len(self.generated)
+        if self._grammar is not None:
+            try:
+                self.row.constraint = Constraint(self._grammar, self.generated)
+            except GrammarError as error:
+                self.row.error = error
         return self.prompt + self.generated, self.remaining, self.row
 
     def overdue(self, now: float) -> bool:
