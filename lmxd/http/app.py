@@ -36,6 +36,7 @@ from lmxd.http import (
     openai,
     openai_completions,
     openapi,
+    requests,
     routing_decisions,
 )
 from lmxd.http.errors import Errors, speaks_anthropic
@@ -61,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *requests.ROUTES,
     *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
