@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lmxd.worker.constrain import Compiled
 from lmxd.worker.pulse import Pulse
 from schemas.frames import Load
 from schemas.inference import Event, Request, Sampling
@@ -40,13 +41,14 @@ class Prepared:
 
     openings: one for each prompt, and `request.n` answers to each. sampling: nothing left open
     but the seed; answer i to a prompt has the seed + i. arrived: `time.monotonic` when the worker
-    got it.
+    got it. grammar: what the answers must match.
     """
 
     request: Request
     openings: tuple[Opening, ...]
     sampling: Sampling
     arrived: float
+    grammar: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,11 @@ def _lost(base: str, found: str, data: Data) -> str:
     root = yaml.compose(base, Loader=YAML12)
     touched = {line for path in paths for line in _touched(root, path, data)}
     there = iter(found.split("\n"))
-    for number, line in enumerate(base.split("\n")):
-        if number not in touched and line.strip() and line not in there:
+    lines = base.split("\n")
+    for number, line in enumerate(lines):
+        last = number == len(lines) - 1  # it has no end yet, and gets that of the others
+        known = (line, line + "\r") if last else (line,)
+        if number not in touched and line.strip() and not any(each in known for each in there):
             return line
     return ""
 

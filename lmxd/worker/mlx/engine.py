@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,11 +20,13 @@ import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is w
 import transformers  # noqa: F401
 
 from lmxd.worker import log
+from lmxd.worker.constrain import Constrainer
 from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
 from lmxd.worker.mlx.detokenize import Vocabulary
 from lmxd.worker.mlx.job import Job
+from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
 from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.probe import versions
@@ -56,7 +59,9 @@ def open_engine(load: Load, pulse: Pulse, report: Report) -> MlxEngine:
     # On a pulse of its own: the first steps compile kernels and may take minutes, which is
     # normal in the phase warm-up and a hang in the phase decode.
     MlxEngine(model, load.limits, Pulse()).warm_up()
-    return MlxEngine(model, load.limits, pulse)
+    engine = MlxEngine(model, load.limits, pulse)
+    engine.read_ahead()
+    return engine
 
 
 def _check_options(load: Load) -> None:
@@ -87,6 +92,7 @@ class MlxEngine:
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
         self._vocabulary = Vocabulary(model.tokenizer)
+        self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
         self._prompts = Prompts(model, self._vocabulary, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
@@ -108,7 +114,10 @@ class MlxEngine:
 
     def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine."""
-        return self._prompts.prepare(request, arrived)
+        prepared = self._prompts.prepare(request, arrived)
+        if request.format is None or isinstance(prepared, Answered):
+            return prepared
+        return replace(prepared, grammar=self._constrainer.compile(request.format))
 
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
@@ -155,6 +164,10 @@ class MlxEngine:
         if self._running:
             self._decode()
         return self._take_events()
+
+    def read_ahead(self) -> None:
+        """Reads the vocabulary for grammars, beside everything else: a first one need not wait."""
+        self._constrainer.warm()
 
     def warm_up(self) -> None:
         """Takes first steps of every kind, so that no client pays for compiling them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from lmxd.worker.attribution import Attribution
+from lmxd.worker.constrain import Constraint, GrammarError
 from lmxd.worker.engine import Opening
 from lmxd.worker.mlx.job import Job
 from lmxd.worker.mlx.logprobs import Known
@@ -62,7 +63,9 @@ class Sequence:
         self._opening = opening
         self._begun = False
         self._vocabulary = job.vocabulary
-        continues = request.prefill or request.kind == "completion"
+        self._grammar = job.prepared.grammar
+        # A grammar sees the space before the first word too.
+        continues = request.prefill or request.kind == "completion" or self._grammar is not None
         self._text = self._vocabulary.detokenizer(continues=continues)
         self._stops = StopMatcher(request.stop)
         self._attribution = None if request.logprobs is None else Attribution()
@@ -105,6 +108,11 @@ class Sequence:
         """What the batch needs to go on from here."""
         self.proven = False
         self.row.position = len(self.generated)
+        if self._grammar is not None:
+            try:
+                self.row.constraint = Constraint(self._grammar, self.generated)
+            except GrammarError as error:
+                self.row.error = error
         cache = None if self.prefill is None or self.generated else self.prefill.give()
         self.prefill = None
         return Joining(self.prompt + self.generated, self.remaining, self.row, cache)
