@@ -8,6 +8,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 DOCUMENT ?= desired-state.example.yaml
+# How many seeds `make simulate` plays, and the first of them.
+SEEDS ?= 20000
+FIRST ?= 0
 # Processes that run tests side by side; each may hold a daemon and its workers.
 JOBS ?= auto
 # The first Python that is new enough; `make PYTHON=/path/to/python3 serve` names another.
@@ -15,11 +18,12 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$each && break; done)
 
-.PHONY: help serve test lint schema bench clean
+.PHONY: help serve test simulate lint schema bench clean
 
 help:
 	@echo "make serve    install lmxd into .venv and serve $(DOCUMENT)"
 	@echo "make test     install what tests need and run all of them"
+	@echo "make simulate play SEEDS=$(SEEDS) histories of a simulated machine, in JOBS=$(JOBS) processes"
 	@echo "make lint     ruff, import-linter, mypy"
 	@echo "make schema   write the generated files anew"
 	@echo "make bench    measure lmxd beside mlx-lm"
@@ -30,6 +34,9 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
+
+simulate: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --first $(FIRST) --jobs $(JOBS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from reconciler.actions import Need
+from reconciler.actions import Need, Plan
 from reconciler.limits import MemoryLimit
 from reconciler.state import (
     Device,
     DiskState,
+    Effective,
     EffectiveModel,
     HostView,
     InstancePhase,
     InstanceView,
+    Observed,
 )
 
 MIB = 1024 * 1024
@@ -98,6 +100,20 @@ def accounted(instance: InstanceView) -> int:
     if instance.measured is None:
         return instance.reserved
     return _round_up(instance.measured) + instance.kv_bytes
+
+
+def taken(ledger: Ledger, decided: Plan, effective: Effective, observed: Observed) -> int:
+    """Bytes that the admitted models take when these measurements are right, beside what suspended
+    ones keep.
+    """
+    suspended = {model.key for model in effective.models if model.suspended}
+    total = sum(accounted(each) for each in observed.instances if each.key in suspended)
+    for verdict in decided.verdicts.values():
+        if verdict.admitted:
+            spec = verdict.previous or verdict.spec
+            measured = ledger.memory(spec.spec_hash) if spec else None
+            total += verdict.need.total if measured is None else measured + verdict.need.kv_pool
+    return total
 
 
 def _round_up(size: int) -> int:

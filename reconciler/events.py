@@ -169,6 +169,8 @@ def _models(before: DaemonStatus | None, after: DaemonStatus) -> Iterator[Event]
     earlier = {model.key: model for model in before.models} if before else {}
     for model in after.models:
         old = earlier.get(model.key)
+        if old is model:
+            continue
         for was, now in _moved(old.conditions if old else (), model.conditions):
             event = _of_model(model, was, now)
             if event is not None:

@@ -106,7 +106,8 @@ def _patched(
     if faults:
         raise DocumentError("InvalidLease", faults)
     data = merged(data, patch)
-    parts = {name: getattr(document, name) for name in document.model_fields_set - patch.keys()}
+    others = sorted(document.model_fields_set - patch.keys())
+    parts = {name: getattr(document, name) for name in others}
     parts |= {name: data[name] for name in patch if name in data}
     for name, below in (("models", document.models), ("aliases", document.aliases)):
         touched, values = patch.get(name), parts.get(name)

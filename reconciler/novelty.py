@@ -43,7 +43,7 @@ def _odd(
     windows: Collection[tuple[Schedule, ZoneInfo]], at: datetime, until: datetime
 ) -> Iterator[date]:
     """Dates on which some window does not do as it does on that day of other weeks."""
-    for zone in {zone for _, zone in windows}:
+    for zone in dict.fromkeys(zone for _, zone in windows):
         yield from jumps(zone, at, until)
     for schedule, _ in windows:
         yield from (date.fromisoformat(text) for text in schedule.except_)

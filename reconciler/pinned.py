@@ -62,7 +62,7 @@ def contexts(document: DesiredState, host: str) -> frozenset[tuple[str, int]]:
     """The models that may be pinned, with every context that they may then have."""
     document = for_host(document, host)
     found: set[tuple[str, int]] = set()
-    for key in _pinnable(document):
+    for key in sorted(_pinnable(document)):
         found.add((key, document.resolved(key).context))
         for schedule in document.schedules.values():
             changes = schedule.set.models.get(key)
@@ -87,7 +87,7 @@ def sizes(
     """What is known of these: by measured loads, else by the files."""
     found: dict[tuple[str, int], int] = {}
     models = {model.key: model for model in effective.models} if wanted else {}
-    for key, context in wanted:
+    for key, context in sorted(wanted):
         model = models.get(ModelKey(key))
         if model is not None:
             model = replace(model, context=context)

@@ -80,7 +80,7 @@ def contexts(document: DesiredState) -> Iterator[tuple[str, int]]:
         for key, changes in schedule.set.models.items()
         if changes.state is not None
     }
-    for key in moved:
+    for key in sorted(moved):
         sizes = {document.resolved(key).context}
         for schedule in document.schedules.values():
             changes = schedule.set.models.get(key)

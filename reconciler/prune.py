@@ -140,7 +140,10 @@ def _needed(cases: Sequence[Case], observed: Observed, known: Knowledge) -> set[
     deleted by their own name.
     """
     needed: set[Files] = {*kept(cases, known)}
-    for artifact in set(known.tombstones.present.values()) - {c.model.artifact for c in cases}:
+    wanted = {case.model.artifact for case in cases}
+    for artifact in known.tombstones.present.values():
+        if artifact in wanted:
+            continue
         disk = observed.disk.get(artifact, DiskState())
         settled = disk.revision if disk.phase is DiskPhase.VERIFIED else None
         needed.add((artifact.source, settled))

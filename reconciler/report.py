@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
@@ -51,13 +52,60 @@ class About:
     tzdata: str = ""
 
 
-def report(picture: Picture, previous: DaemonStatus | None, about: About) -> DaemonStatus:
-    """The status after a pass. `previous` gives the transition times of unchanged conditions."""
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The status after a pass, and by model the facts that its part was told from."""
+
+    status: DaemonStatus
+    facts: Mapping[ModelKey, tuple[object, ...]] = field(default_factory=dict)
+
+
+def report(picture: Picture, previous: Reported | None, about: About) -> Reported:
+    """The status after a pass. `previous` gives the transition times of unchanged conditions, and
+    the status of each model of which all is as before: that of most models, in most passes.
+    """
     now = conditions.instant(picture.observed.at)
-    earlier = {model.key: model for model in previous.models} if previous else {}
-    models = tuple(
-        _model(model, picture, earlier.get(model.key), now) for model in picture.effective.models
+    status = previous.status if previous else None
+    earlier = {model.key: model for model in status.models} if status else {}
+    known = previous.facts if previous else {}
+    facts: dict[ModelKey, tuple[object, ...]] = {}
+    models = []
+    for model in picture.effective.models:
+        failure = picture.failure(model)
+        found = facts[model.key] = _facts(model, picture, failure)
+        before = earlier.get(model.key)
+        if before is None or known.get(model.key) != found:
+            before = _model(model, picture, failure, before, now)
+        models.append(before)
+    return Reported(_daemon(picture, status, tuple(models), about, now), facts)
+
+
+def _facts(model: EffectiveModel, picture: Picture, failure: Record | None) -> tuple[object, ...]:
+    """Everything of a picture that the status of a model is told from."""
+    key, demand = model.key, picture.observed.demands.get(model.key)
+    return (
+        (picture.epoch, picture.effective.generation, picture.effective.upkeep.drift),
+        (model, model.because, model.served_at, model.loaded_at),
+        picture.plan.verdicts[key],
+        failure,
+        picture.disk(model),
+        [i for i in picture.observed.instances if i.key == key],
+        (picture.moves("download", model), picture.moves("verify", model), picture.busy(key)),
+        (closed(model, picture.plan), demand.waiting if demand else 0),
+        [name for name, keys in picture.known.published.names.items() if key in keys],
+        picture.known.drifts.get(key),
+        picture.schedules.get(key),
+        picture.effective.leases,
     )
+
+
+def _daemon(
+    picture: Picture,
+    previous: DaemonStatus | None,
+    models: tuple[ModelStatus, ...],
+    about: About,
+    now: str,
+) -> DaemonStatus:
     before = previous.conditions if previous else ()
     accepted = picture.config.accepted
     return DaemonStatus(
@@ -104,9 +152,13 @@ def _turn(turn: Turn | None) -> TurnStatus | None:
 
 
 def _model(
-    model: EffectiveModel, picture: Picture, before: ModelStatus | None, now: str
+    model: EffectiveModel,
+    picture: Picture,
+    failure: Record | None,
+    before: ModelStatus | None,
+    now: str,
 ) -> ModelStatus:
-    failure = picture.failure(model)
+    """The status of one model, from what `_facts` has of the picture and from nothing else."""
     stamped = conditions.stamp(
         conditions.of_model(model, picture, failure),
         before.conditions if before else (),

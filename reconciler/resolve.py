@@ -33,7 +33,7 @@ from reconciler.state import (
 )
 from reconciler.turns import Turns
 from reconciler.window_states import WindowStates, in_order
-from schemas.alias import alias_targets
+from schemas.alias import Route, alias_targets
 from schemas.desired import DesiredState
 from schemas.inference import Sampling
 from schemas.model import Model
@@ -130,6 +130,7 @@ def of_document(
         generation=accepted.generation,
         models=tuple(_lent(model, document, plain, found) for model in hours.models),
         aliases=_aliases(document),
+        tasks={n: a for n, a in document.aliases.items() if isinstance(a, Route)},
         memory=_memory(document),
         disk=DiskLimits(own=document.limits.disk, free=document.limits.free_disk),
         downloads=document.limits.downloads,

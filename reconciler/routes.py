@@ -52,12 +52,14 @@ def build(
         answers = None if closed(model, plan) else current.get(model.key)
         targets[model.key] = _target(_Sight(model, verdict, failure, answers))
     names = {name: (*keys, *plan.held.get(name, ())) for name, keys in effective.aliases.items()}
-    for key in {key for keys in names.values() for key in keys} - targets.keys():
+    others = (key for keys in names.values() for key in keys if key not in targets)
+    for key in dict.fromkeys(others):
         gone = previous.targets[key]  # from the document; it is held because it answers
         targets[key] = replace(gone, live=Live.READY, revision=current[key].revision)
     return Routes(
         epoch=epoch,
         names=names,
+        tasks=effective.tasks,
         sources=_sources(effective),
         targets=targets,
         flow=effective.flow,
@@ -134,6 +136,7 @@ def _target(sight: _Sight) -> Target:
         message=message,
         retry=retry,
         available_at=sight.model.served_at,
+        context=current.context if current else None,
     )
 
 

@@ -15,6 +15,7 @@ from typing import NewType
 from reconciler.canary import Canary
 from reconciler.limits import DiskLimits, FlowLimits, MemoryLimit, Upkeep
 from reconciler.timetable import Turn
+from schemas.alias import Route
 from schemas.desired import DesiredState
 from schemas.errors import Code
 from schemas.inference import Sampling
@@ -180,7 +181,7 @@ class EffectiveModel:
 @dataclass(frozen=True, slots=True)
 class Effective:
     """What holds at an instant. Two equal values are the same epoch. `loaded`: most instances at
-    once, None for as many as fit.
+    once, None for as many as fit. `tasks`: the aliases among `aliases` that choose by task.
 
     `unsupported` names document-level fields that are set and have no effect in this version.
     Beside what holds, and no part of it: open `windows`, `leases` over them, the next `turn`, for
@@ -190,6 +191,7 @@ class Effective:
     generation: int
     models: tuple[EffectiveModel, ...] = ()
     aliases: Mapping[str, tuple[ModelKey, ...]] = field(default_factory=dict)
+    tasks: Mapping[str, Route] = field(default_factory=dict)
     memory: MemoryLimit = field(default_factory=MemoryLimit)
     disk: DiskLimits = field(default_factory=DiskLimits)
     downloads: int = 2
@@ -367,10 +369,9 @@ class Live(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY.
-
-    `retry` False means that waiting is useless: answer at once. `revision` is what serves.
-    `available_at`: when a model that is outside its hours is served again.
+    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY;
+    `retry` False means that waiting is useless: answer at once. `revision` is what serves, and
+    `context` its most tokens. `available_at`: when one outside its hours is served again.
     """
 
     key: ModelKey
@@ -382,12 +383,13 @@ class Target:
     message: str = ""
     retry: bool = True
     available_at: datetime | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
     """The one table from names to models, swapped whole. `names` maps aliases (exact, or with one
-    trailing `*`) to ordered keys; keys and sources resolve to themselves.
+    trailing `*`) to keys, ordered but for those in `tasks`; keys and sources are themselves.
     """
 
     epoch: int = 0
@@ -395,3 +397,4 @@ class Routes:
     sources: Mapping[str, ModelKey] = field(default_factory=dict)
     targets: Mapping[ModelKey, Target] = field(default_factory=dict)
     flow: FlowLimits = field(default_factory=FlowLimits)
+    tasks: Mapping[str, Route] = field(default_factory=dict)

@@ -51,6 +51,9 @@ class Route(Strict):
     code: Key | None = option(None, "For code. Default: heavy.")
     reasoning: Key | None = option(None, "For long reasoning. Default: heavy.")
     fallback: Items[Key] = option((), "Tried in order when the choice is not live.")
+    delegate: bool = option(
+        False, "Give the light model a tool that hands the request on to the heavy one."
+    )
 
 
 def _kind(value: Any) -> str:

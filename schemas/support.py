@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
-from schemas.alias import Alias, Route
 from schemas.desired import DesiredState
 from schemas.model import Model
-from schemas.parse import pointer
 
 __all__ = ["DOCUMENT", "MODEL", "Gap", "is_inline", "of_model", "of_whole", "unsupported"]
 
@@ -69,7 +67,7 @@ DOCUMENT: Mapping[str, Gap[DesiredState]] = {
     "/keys": Gap("all of it", lambda document: bool(document.keys)),
     "/webhooks": Gap("all of it", lambda document: bool(document.webhooks)),
 }
-"""By JSON pointer. Routes in `aliases` are found by their type."""
+"""By JSON pointer."""
 
 
 def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
@@ -84,19 +82,7 @@ def unsupported(document: DesiredState) -> tuple[tuple[str, ...], dict[str, tupl
 
 def of_whole(document: DesiredState) -> tuple[str, ...]:
     """The first part of `unsupported`."""
-    windows = document.schedules.items()
-    overlays: list[tuple[tuple[str, ...], dict[str, Alias]]] = [
-        ((), document.aliases),
-        *((("schedules", name, "set"), each.set.aliases) for name, each in windows),
-        *((("hosts", name, "set"), each.set.aliases) for name, each in document.hosts.items()),
-    ]
-    routes = (
-        pointer((*place, "aliases", name))
-        for place, aliases in overlays
-        for name, alias in aliases.items()
-        if isinstance(alias, Route)
-    )
-    return (*(name for name, gap in DOCUMENT.items() if gap.asks(document)), *routes)
+    return tuple(name for name, gap in DOCUMENT.items() if gap.asks(document))
 
 
 def of_model(model: Model) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def _build(settings: Settings, folder: StateFolder, clock: SystemClock) -> _Part
     run_log = RunLog(folder.path / "logs")
     supervisor = Supervisor(os.environ, clock.monotonic, run_log=run_log)
     pool = Pool(supervisor, poke, clock.monotonic)
-    gate = Gate(pool, poke, clock.monotonic)
+    gate = Gate(pool, poke, clock.monotonic, clock.now)
     remembered = Remembered(
         *journal.epoch(),
         ledger=journal.ledger(),

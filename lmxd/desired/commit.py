@@ -18,15 +18,13 @@ import contextlib
 import hashlib
 import logging
 import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lmxd.desired.exchange import Displaced, swap
+from lmxd.desired.exchange import Displaced, create, swap
 from lmxd.desired.generation import Generation
 from lmxd.desired.generations import Generations
 from lmxd.desired.read import read_raw
-from lmxd.statefolder import sync_folder, write_durably
 from schemas.errors import Code, DocumentError, RequestError
 
 __all__ = ["Commit", "Written"]
@@ -95,7 +93,7 @@ class Commit:
         """Step 5."""
         if base_sha256 != ABSENT:
             return swap(self._path, base_sha256, raw)
-        return self._create(raw)
+        return create(self._path, raw)
 
     def accept(self, kept: Generation) -> Generation:
         """Step 6. The file is what counts: an intention that cannot be marked is accepted at the
@@ -115,19 +113,3 @@ class Commit:
         if kept is not None:
             with contextlib.suppress(OSError):  # `recovery` finds it
                 self._generations.discard(kept.number)
-
-    def _create(self, raw: bytes) -> Displaced | None:
-        """The first document: a finished file gets its name, if nobody else has taken it."""
-        real = Path(os.path.realpath(self._path))
-        try:
-            with tempfile.TemporaryDirectory(prefix=".lmxd-", dir=real.parent) as folder:
-                draft = Path(folder, real.name)
-                write_durably(draft, raw, mode=0o644)
-                os.link(draft, real)
-            sync_folder(real.parent)
-        except FileExistsError:
-            return None
-        except OSError as error:
-            message = f"{real} cannot be written: {error.strerror}"
-            raise RequestError(Code.FILE_NOT_WRITABLE, message) from error
-        return Displaced(None, ABSENT)

@@ -15,6 +15,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,9 +23,12 @@ from lmxd.desired.names import swap_names
 from lmxd.statefolder import sync_descriptor, sync_folder
 from schemas.errors import Code, RequestError
 
-__all__ = ["Displaced", "swap", "sweep"]
+__all__ = ["Displaced", "Stray", "create", "strays", "swap"]
 
 _TRIES = 16
+_SUFFIX = ".swap"
+_MODE = 0o644
+"""Of a document that was not there before."""
 _LEASE = "make it a lease instead (header Lmxd-Lease, or `--for`): that is not written to the file"
 
 
@@ -85,8 +89,43 @@ def swap(
         raise RequestError(Code.FILE_NOT_WRITABLE, message, hint=hint) from error
 
 
-def sweep(path: Path) -> tuple[bytes, ...]:
-    """Remove what a crash in the middle of `swap` left beside the file, and return its contents.
+def create(path: Path, raw: bytes) -> Displaced | None:
+    """The first document: a finished file gets its name; None when somebody else has taken it.
+
+    Durable on return. Raises RequestError (FILE_NOT_WRITABLE). Blocks.
+    """
+    real = os.path.realpath(path)
+    try:
+        draft = _draft(real, None, raw)
+        try:
+            os.link(draft, real)
+        finally:
+            with contextlib.suppress(OSError):  # the next daemon finds it
+                os.unlink(draft)
+    except FileExistsError:
+        return None
+    except OSError as error:
+        message = f"{real} cannot be written: {os.strerror(error.errno or errno.EIO)}"
+        raise RequestError(Code.FILE_NOT_WRITABLE, message) from error
+    _sync_folder_of(real)
+    return Displaced(None, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """What a crash in the middle of `swap` or `create` left beside the file."""
+
+    path: Path
+    raw: bytes
+
+    def remove(self) -> None:
+        """When what it says is kept somewhere, and not before. Blocks."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def strays(path: Path) -> tuple[Stray, ...]:
+    """Everything of that kind beside the document, or what it is a link to.
 
     One of them may be a person's save that had just come out when the daemon died: keep those
     that are in no generation. Only for the one daemon that writes this file. Blocks.
@@ -94,11 +133,10 @@ def sweep(path: Path) -> tuple[bytes, ...]:
     real = Path(os.path.realpath(path))
     found = []
     with contextlib.suppress(OSError):
-        for stray in sorted(real.parent.iterdir()):
-            if stray.name.startswith(_prefix(real.name)) and stray.name.endswith(".swap"):
+        for each in sorted(real.parent.iterdir()):
+            if each.name.startswith(_prefix(real.name)) and each.name.endswith(_SUFFIX):
                 with contextlib.suppress(OSError):
-                    found.append(stray.read_bytes())
-                    stray.unlink()
+                    found.append(Stray(each, each.read_bytes()))
     return tuple(found)
 
 
@@ -128,7 +166,7 @@ def _settle(
     """After the exchange: look at what came out, and put it back if it is a save.
 
     While it is put back yet another save may land; the later one always wins. On an error the
-    draft stays: it may hold the only copy of what a person wrote (`sweep`).
+    draft stays: it may hold the only copy of what a person wrote (`strays`).
     """
     inside, out = _sha256(new), _digest(draft)
     if out == base:
@@ -175,13 +213,16 @@ def _write_in_place(real: str, base: str, new: bytes) -> Displaced | None:
     return Displaced(None, base)
 
 
-def _draft(real: str, old: BinaryIO, new: bytes) -> str:
+def _draft(real: str, old: BinaryIO | None, new: bytes) -> str:
     """A finished, durable file beside the real one with everything of it but the content."""
     folder, name = os.path.split(real)
-    descriptor, draft = tempfile.mkstemp(prefix=_prefix(name), suffix=".swap", dir=folder)
+    descriptor, draft = tempfile.mkstemp(prefix=_prefix(name), suffix=_SUFFIX, dir=folder)
     try:
         with open(descriptor, "wb") as file:
-            _dress(file.fileno(), old.fileno())
+            if old is None:
+                os.fchmod(file.fileno(), _MODE)
+            else:
+                _dress(file.fileno(), old.fileno())
             file.write(new)
             file.flush()
             sync_descriptor(file.fileno())

@@ -53,6 +53,7 @@ class Generation:
     author: `file`, a manager, or `rollback`. base: the number it was made from, 0 for none.
     etag: digest of what it means, whatever its spelling. confirmed: the daemon lived ten minutes
     with it. converged: its plan became empty. crashed: it was left because the daemon died of it.
+    manager: who asked for it over HTTP, "" for nobody.
     """
 
     number: int
@@ -68,11 +69,17 @@ class Generation:
     confirmed: bool = False
     converged: bool = False
     crashed: bool = False
+    manager: str = ""
 
     @property
     def sha256(self) -> str:
         """The digest of its bytes."""
         return hashlib.sha256(self.raw).hexdigest()
+
+    @property
+    def owner(self) -> str:
+        """Whose its changes are."""
+        return self.manager or self.author
 
 
 def to_meta(generation: Generation) -> dict[str, object]:
@@ -86,6 +93,7 @@ def to_meta(generation: Generation) -> dict[str, object]:
         "real_path": generation.document.real,
         "accepted_at": generation.accepted_at.isoformat(),
         "author": generation.author,
+        "manager": generation.manager,
         "etag": generation.etag,
         "note": generation.note,
         "base": generation.base,
@@ -111,6 +119,7 @@ def from_meta(meta: Mapping[str, Any], number: int, raw: bytes) -> Generation:
         raw=raw,
         accepted_at=datetime.fromisoformat(meta["accepted_at"]).astimezone(UTC),
         author=str(meta["author"]),
+        manager=str(meta.get("manager", "")),
         etag=str(meta["etag"]),
         note=str(meta["note"]),
         base=int(meta["base"]),

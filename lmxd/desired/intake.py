@@ -61,6 +61,13 @@ class Intake:
             for follower in desk.followers:
                 await self._catch_up(follower, accepted)
 
+    async def again(self) -> None:
+        """Look once more at a text that is valid and could not be kept: nobody touches the file
+        when its disk has room again.
+        """
+        if self._judged is None:
+            await self.look()
+
     async def look(self) -> None:
         """Read the file, wait until it holds still, and judge it if it is news. Never raises."""
         seen = await self._stable()
@@ -91,10 +98,10 @@ class Intake:
         except OSError as error:
             self._cannot_keep(error)
             return False
-        await self.settle(stored, _accepted(stored, reading), FILE)
+        await self.settle(stored, _accepted(stored, reading))
         return True
 
-    async def settle(self, generation: Generation, accepted: Accepted, manager: str) -> None:
+    async def settle(self, generation: Generation, accepted: Accepted) -> None:
         """A new generation is what the file says: in effect, told, and on probation."""
         self._judged = accepted.sha256
         await self._forgive()
@@ -105,7 +112,7 @@ class Intake:
             extra={"generation": generation.number, "author": generation.author},
         )
         for follower in self._desk.followers:
-            await follower.edited(manager, generation.changes, accepted)
+            await follower.edited(generation.owner, generation.changes, accepted)
 
     async def _catch_up(self, follower: Follower, accepted: Accepted) -> None:
         """Tell of the generations that were accepted just before the daemon died."""
@@ -114,7 +121,7 @@ class Intake:
             return
         for each in await asyncio.to_thread(self._since, told):
             then = replace(accepted, generation=each.number, accepted_at=each.accepted_at)
-            await follower.missed(each.author, each.changes, then)
+            await follower.missed(each.owner, each.changes, then)
 
     def _since(self, number: int) -> list[Generation]:
         """The later generations, oldest first. Blocks."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from lmxd.desired.exchange import swap, sweep
+from lmxd.desired.exchange import Stray, strays, swap
 from lmxd.desired.generation import DocumentPath, Generation
 from lmxd.desired.generations import Generations
 from lmxd.desired.probation import DEATHS, Probation
@@ -47,9 +48,10 @@ def end_commits(
     beside it may else be another's, in use. Blocks.
     """
     aside = []
-    for raw in sweep(path) if writer else ():
-        if not generations.knows(raw) and not _put_back(path, generations, raw):
-            aside.append(generations.set_aside(raw, at))
+    for stray in _strays(path, generations) if writer else ():
+        if not _is_kept(path, generations, stray.raw):
+            aside.append(generations.set_aside(stray.raw, at))
+        stray.remove()  # only now: this daemon may die as well
     for intended in generations.intended():
         if _digest(Path(intended.document.name)) == intended.sha256:
             generations.mark(replace(intended, status="accepted"))
@@ -83,12 +85,30 @@ def resume(
     return Restored(last, reading)
 
 
+def _strays(path: Path, generations: Generations) -> Iterator[Stray]:
+    """Beside the document, and where it was when the commit began: a link may lead elsewhere."""
+    document = DocumentPath.of(path)
+    last = generations.last_good(document)
+    begun = [each for each in generations.intended() if each.document.is_same(document)]
+    begun += [last] if last is not None else []
+    places = dict.fromkeys([document.real, *(each.document.real for each in begun)])
+    for place in places:
+        yield from strays(Path(place))
+
+
+def _is_kept(path: Path, generations: Generations, raw: bytes) -> bool:
+    """Is this text in the file, put there now, or in the history."""
+    said = hashlib.sha256(raw).hexdigest() == _digest(path)
+    return said or _put_back(path, generations, raw) or generations.knows(raw)
+
+
 def _put_back(path: Path, generations: Generations, raw: bytes) -> bool:
     """A save that our exchange had displaced when the daemon died: it belongs into the file, as
-    long as that still holds what displaced it.
+    long as that still holds what displaced it. It may be an old text, saved once more.
     """
     for intended in generations.intended():
-        if _digest(path) == intended.sha256:
+        base = generations.load(intended.base)
+        if _digest(path) == intended.sha256 and (base is None or raw != base.raw):
             with contextlib.suppress(RequestError):
                 displaced = swap(path, intended.sha256, raw)
                 if displaced is not None:
@@ -133,6 +153,7 @@ def _brought_back(
             back.generation,
             accepted_at=at,
             author=ROLLBACK,
+            manager="",
             note=f"{note}; the text of generation {back.generation.number}",
             base=blamed.number,
             changes=made,

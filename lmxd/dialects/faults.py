@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import ValidationError
 
 from schemas.errors import Code, RequestError
 from schemas.wire.forms import FORMS
 
 __all__ = ["fits", "invalid"]
+
+_SHOULD = re.compile(r"^(?:Value error, )?(?:\w+ should )?")
 
 
 def fits(value: object, depth: int) -> bool:
@@ -31,7 +35,7 @@ def invalid(error: ValidationError) -> RequestError:
     elif kind in {"model_type", "dict_type"}:
         problem = f"must be an object, got {_shown(first['input'])}"
     else:
-        rule = first["msg"].removeprefix("Value error, ").removeprefix("Input should ")
+        rule = _SHOULD.sub("", first["msg"])
         problem = f"must {rule[:1].lower()}{rule[1:]}, got {_shown(first['input'])}"
     return RequestError(Code.INVALID_REQUEST, f"{param} {problem}", param=param)
 
@@ -41,9 +45,9 @@ def _param(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step not in FORMS:
+        elif step not in FORMS and step != "[key]":  # how pydantic says that a name is wrong
             path += f".{step}" if path else step
-    return path
+    return path[:200]
 
 
 def _shown(value: object) -> str:

@@ -19,7 +19,10 @@ HEALTH_PATHS = frozenset({"/health", "/livez", "/api/health", "/admin/health", "
 """Exempt from the Host check: probes come under any name and learn nothing."""
 
 _HOST = re.compile(r"(\[(?P<address>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(:\d*)?")
-_EXPOSED = "x-request-id, Lmxd-Model, Lmxd-Ignored, Lmxd-Generation, Lmxd-Epoch, ETag, Retry-After"
+_EXPOSED = (
+    "x-request-id, Lmxd-Model, Lmxd-Route, Lmxd-Ignored, Lmxd-Generation, Lmxd-Epoch, ETag,"
+    " Retry-After"
+)
 
 
 def is_loopback(host: str) -> bool:

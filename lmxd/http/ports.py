@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from lmxd.http.calls import Calls
 from reconciler.catalog import Entry
-from reconciler.state import ConfigView, Routes
+from reconciler.state import ConfigView, ModelKey, Routes
 from schemas.edit import Edit
 from schemas.events import Recorded
 from schemas.inference import Accepted, Event, Request
@@ -46,6 +46,10 @@ class Served(Protocol):
     def revision(self) -> str | None:
         """The revision of its files."""
 
+    @property
+    def why(self) -> str:
+        """Why this model, where the name chose by task; else empty."""
+
 
 class Generation(Protocol):
     """One request on its way. Whoever got it from the gate must `aclose()` it."""
@@ -72,6 +76,37 @@ class Generation(Protocol):
         """Give the request up or let go of a finished one. Idempotent, never raises."""
 
 
+class Judgement(Protocol):
+    """What kind of work a request was taken for."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+
+    @property
+    def expected(self) -> int | None:
+        """Tokens that the answer was expected to have."""
+
+
+class Decision(Protocol):
+    """A choice by task."""
+
+    at: datetime
+    request_id: str
+    name: str
+    chosen: ModelKey
+    model: ModelKey | None
+    delegated: bool
+
+    @property
+    def judgement(self) -> Judgement:
+        """What it rests on."""
+
+    @property
+    def task(self) -> str:
+        """light, heavy, code or reasoning."""
+
+
 class Gate(Protocol):
     """Where inference requests come in."""
 
@@ -79,8 +114,16 @@ class Gate(Protocol):
     def routes(self) -> Routes:
         """The names of this instant. Never blocks."""
 
-    def submit(self, request: Request) -> Generation:
-        """Take the request. Raises RequestError for what is known at once. Never blocks."""
+    def submit(self, request: Request, *, tag: str = "") -> Generation:
+        """Take the request. Raises RequestError for what is known at once. Never blocks. tag: what
+        its client calls it.
+        """
+
+    def cancel(self, name: str) -> int:
+        """End the requests of that id or tag; how many there were."""
+
+    def decisions(self, limit: int) -> tuple[Decision, ...]:
+        """The latest choices by task, the newest first."""
 
 
 class Stamp(NamedTuple):

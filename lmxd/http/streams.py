@@ -187,11 +187,14 @@ def _shown(error: Exception, request: Incoming) -> LmxdError:
 
 
 def served_header(served: Served | None) -> dict[str, str]:
-    """`Lmxd-Model: key@revision`, once it is known what answers."""
+    """`Lmxd-Model: key@revision`, once it is known what answers; `Lmxd-Route` says why that."""
     if served is None:
         return {}
     text = f"{served.key}@{served.revision}" if served.revision else served.key
-    return {"Lmxd-Model": ascii_header(text)}
+    headers = {"Lmxd-Model": ascii_header(text)}
+    if served.why:
+        headers["Lmxd-Route"] = ascii_header(served.why)
+    return headers
 
 
 @contextlib.asynccontextmanager
@@ -241,8 +244,7 @@ class _Wire:
         response = await self._request.respond(
             headers=dict(headers), content_type=self._medium.content_type
         )
-        if first:
-            await response.send(first)
+        await response.send(first)
         self._response = response
         if self._medium.comments:
             self._beat = self._loop.call_later(self._interval_s, self._on_beat)

@@ -15,11 +15,15 @@ import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
-from lmxd.serving import names
-from lmxd.serving.choice import Choice, choose
+from lmxd.serving.choice import Choice
+from lmxd.serving.decisions import Decision
 from lmxd.serving.defaults import complete
+from lmxd.serving.dispatch import Dispatch, Errand
 from lmxd.serving.generation import Generation, Served
+from lmxd.serving.open_requests import OpenRequests
+from lmxd.serving.pace import Pace
 from lmxd.serving.pool import Pool
 from lmxd.serving.waiting import Waiting
 from reconciler.state import Demand, Live, ModelKey, Routes, Target
@@ -39,10 +43,16 @@ _AHEAD = 2
 class Gate:
     """Implements the reconciler's port `Traffic`, and what http needs.
 
-    changed: pokes the loop. clock: monotonic seconds.
+    changed: pokes the loop. clock: monotonic seconds. now: the wall clock, aware.
     """
 
-    def __init__(self, pool: Pool, changed: Callable[[], None], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        changed: Callable[[], None],
+        clock: Callable[[], float],
+        now: Callable[[], datetime],
+    ) -> None:
         self._pool = pool
         self._changed = changed
         self._clock = clock
@@ -51,6 +61,9 @@ class Gate:
         self._numbers = itertools.count()
         self._asked: dict[ModelKey, float] = {}
         self._closed = False
+        self._open = OpenRequests()
+        self._pace = Pace(clock)
+        self._dispatch = Dispatch(pool.resident, now)
         pool.attend(self)
 
     # --- for http -----------------------------------------------------------------------------
@@ -65,19 +78,22 @@ class Gate:
         """Requests that wait for a place."""
         return len(self._waiting)
 
-    def submit(self, request: Request) -> Generation:
+    def submit(self, request: Request, *, tag: str = "") -> Generation:
         """Take in a request: at once, or raises RequestError for what is known now.
 
-        The caller must `aclose` what it gets. `request.id` must be new in this daemon.
+        The caller must `aclose` what it gets. `request.id` must be new in this daemon. tag: another
+        name for it, that a client gave; several may have the same.
         """
         if self._closed:
             raise _shutting_down()
-        choice = self._choose(request.name)
+        errand = Errand(request)
+        choice = self._dispatch.choose(self._routes, errand)
         key = choice.target.key
         direct = not self._waiting.at(key) and self._pool.room(key, _places(choice.target))
         if not direct and len(self._waiting) >= self._routes.flow.queue:
-            raise self._queue_full()
-        generation = Generation(request, next(self._numbers), self._clock(), self)
+            raise self._queue_full(key)
+        generation = Generation(errand, next(self._numbers), self._clock(), self)
+        self._open.add(generation, tag)
         self._asked[key] = self._clock()
         self._waiting.join(key, generation)
         self._start_timer(generation)
@@ -85,6 +101,23 @@ class Gate:
         if choice.live is Live.ON_DEMAND:
             self._changed()
         return generation
+
+    def decisions(self, limit: int) -> tuple[Decision, ...]:
+        """The latest choices by task, the newest first."""
+        return self._dispatch.decisions.latest(limit)
+
+    def cancel(self, name: str) -> int:
+        """End the requests of that id or tag; how many there were. One that runs stops at the next
+        token, and its reader gets what there is; one that waits is refused.
+        """
+        found = self._open.named(name)
+        for generation in found:
+            if generation.claim is not None:
+                self._pool.cancel(generation.claim)
+            else:
+                self._waiting.leave(generation)
+                generation.refuse(RequestError(Code.CANCELLED, "the request was cancelled"))
+        return len(found)
 
     def let_go(self, key: ModelKey) -> None:
         """Forget that a model was asked for, unless somebody waits for it: it need not be kept
@@ -108,6 +141,7 @@ class Gate:
         self._routes = routes
         for key in self._asked.keys() - routes.targets.keys():
             del self._asked[key]
+            self._pace.forget(key)
         self.moved()
 
     def demands(self) -> Mapping[ModelKey, Demand]:
@@ -119,12 +153,13 @@ class Gate:
 
     def moved(self) -> None:
         """The table or the instances changed: every waiter is looked up again, in order."""
-        found: dict[str, Choice | RequestError] = {}
+        found: dict[tuple[str, str | None], Choice | RequestError] = {}
         wanted = False
         for generation in self._waiting:
-            if generation.name not in found:
-                found[generation.name] = self._look_again(generation.name)
-            choice = found[generation.name]
+            sort = generation.name, self._dispatch.task(self._routes, generation.errand)
+            if sort not in found:
+                found[sort] = self._look_again(generation)
+            choice = found[sort]
             if isinstance(choice, RequestError):
                 self._waiting.leave(generation)
                 generation.refuse(choice)
@@ -140,6 +175,7 @@ class Gate:
         """A place may be free."""
         if key in self._asked:
             self._asked[key] = self._clock()
+        self._pace.freed(key, waited_for=self._waiting.at(key) > 0)
         self._serve(key)
 
     # --- for generations ----------------------------------------------------------------------
@@ -151,28 +187,37 @@ class Gate:
 
     def leave(self, generation: Generation) -> None:
         """Nobody wants it any more."""
+        self._open.remove(generation)
         self._waiting.leave(generation)
         if generation.claim is not None:
             self._pool.release(generation.claim)
 
     def again(self, generation: Generation) -> None:
         """Its worker died. The pool calls `moved` when it has told all it concerns."""
-        choice = _shutting_down() if self._closed else self._look_again(generation.name)
+        choice = _shutting_down() if self._closed else self._look_again(generation)
         if isinstance(choice, RequestError):
             generation.refuse(choice)
             return
         self._waiting.rejoin(choice.target.key, generation)
         self._start_timer(generation)
 
+    def hand_over(self, generation: Generation) -> None:
+        """The light model wants the heavy one to answer: back into the line, for that."""
+        self._dispatch.hand_over(self._routes, generation.errand)
+        if generation.claim is not None:
+            self._pool.release(generation.claim)
+            generation.claim = None
+        self.again(generation)
+        key = self._waiting.place(generation)
+        if key is not None:
+            self._serve(key)
+            self._changed()
+
     # --- inside -------------------------------------------------------------------------------
 
-    def _choose(self, name: str, *, patient: bool = False) -> Choice:
-        keys = names.lookup(self._routes, name)
-        return choose(self._routes, keys, self._pool.resident, patient=patient)
-
-    def _look_again(self, name: str) -> Choice | RequestError:
+    def _look_again(self, generation: Generation) -> Choice | RequestError:
         try:
-            return self._choose(name, patient=True)
+            return self._dispatch.choose(self._routes, generation.errand, patient=True)
         except RequestError as error:
             return error
 
@@ -188,13 +233,16 @@ class Gate:
             self._claim(generation, target)
 
     def _claim(self, generation: Generation, target: Target) -> None:
-        request = complete(generation.request, target.serving, self._routes.flow.request_s)
+        asked = self._dispatch.sent(self._routes, generation.errand, target)
+        request = complete(asked, target.serving, self._routes.flow.request_s)
         try:
             generation.claim = self._pool.claim(target.key, request, generation)
         except RequestError as error:
             generation.refuse(error)
             return
-        generation.served = Served(target.key, generation.claim.revision)
+        decision = generation.errand.decision
+        why = decision.why if decision else ""
+        generation.served = Served(target.key, generation.claim.revision, why)
 
     def _start_timer(self, generation: Generation) -> None:
         wait_s = self._routes.flow.wait_s
@@ -220,11 +268,15 @@ class Gate:
         used = waiting or self._pool.in_flight(key)
         return Demand(waiting=waiting, quiet_s=0.0 if used else now - asked)
 
-    def _queue_full(self) -> RequestError:
-        """Retry-After is how long the first in line has waited: about how long a place takes."""
+    def _queue_full(self, key: ModelKey) -> RequestError:
+        """Retry-After is when those who wait now will have their places; before that is known, how
+        long the first in line has waited.
+        """
         limit = self._routes.flow.queue
         oldest = next(iter(self._waiting), None)
-        waited = self._clock() - oldest.since if oldest else 0.0
+        waited = self._pace.until(key, self._waiting.at(key))
+        if waited is None:
+            waited = self._clock() - oldest.since if oldest else 0.0
         return RequestError(
             Code.QUEUE_FULL,
             f"{len(self._waiting)} requests wait already, the limit is {limit}",

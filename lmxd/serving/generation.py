@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lmxd.serving.claims import Claim
+from lmxd.serving.delegation import asks
+from lmxd.serving.dispatch import Errand
 from reconciler.state import ModelKey
 from schemas.errors import Code, RequestError
-from schemas.inference import Accepted, Event, Failed, Request, Text, Usage
+from schemas.inference import Accepted, Event, Failed, Finish, Text, Usage
 
 __all__ = ["Desk", "Generation", "Served"]
 
@@ -24,10 +26,13 @@ _EVENT_BYTES = 64  # what an event costs beside its text, so that many empty one
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What answers: the model and the revision of its files."""
+    """What answers: the model, the revision of its files, and why this one, where a name chose by
+    task.
+    """
 
     key: ModelKey
     revision: str
+    why: str = ""
 
 
 class Desk(Protocol):
@@ -42,6 +47,9 @@ class Desk(Protocol):
     def again(self, generation: Generation) -> None:
         """Its worker died before anything was read: back into the line, at its place."""
 
+    def hand_over(self, generation: Generation) -> None:
+        """The model wants a larger one to answer in its place."""
+
 
 class Generation:
     """What a submitted request is to its reader.
@@ -49,11 +57,13 @@ class Generation:
     number: the order of arrival. `served` is None until a model's instance was claimed.
     """
 
-    def __init__(self, request: Request, number: int, since: float, desk: Desk) -> None:
-        self.request = request
+    def __init__(self, errand: Errand, number: int, since: float, desk: Desk) -> None:
+        self.errand = errand
+        self.request = request = errand.request
         self.number = number
         self.since = since
         self.identity = request.identity
+        self.priority = request.priority
         self.name = request.name
         self.served: Served | None = None
         self.claim: Claim | None = None
@@ -112,9 +122,8 @@ class Generation:
         """Nobody reads any more: the worker stops at the next token. May be called again."""
         self._events.clear()
         self._unread = 0
-        if not self._over:
-            self._end()
-            self._desk.leave(self)
+        self._end()
+        self._desk.leave(self)
 
     # --- for the pool -------------------------------------------------------------------------
 
@@ -129,6 +138,12 @@ class Generation:
             return True
         if isinstance(event, Failed) and self._accepted is None:
             self.refuse(_as_error(event))
+            return True
+        if isinstance(event, Finish) and self._accepted is None:
+            self.refuse(RequestError(Code.CANCELLED, "the request was cancelled"))
+            return True
+        if self.errand.offered and asks(event):
+            self._desk.hand_over(self)
             return True
         if self._unread >= BACKLOG:
             self.fail(

@@ -21,7 +21,7 @@ from reconciler.actions import (
     Verify,
 )
 from reconciler.backoff import failure_key
-from reconciler.budget import Ledger, budget
+from reconciler.budget import budget, taken
 from reconciler.events import Met, happened
 from reconciler.knowledge import Knowledge, delete_subject, download_subject, subjects_of
 from reconciler.loop.calendar import Calendar
@@ -32,7 +32,7 @@ from reconciler.picture import ClockStep, Picture
 from reconciler.plan import plan
 from reconciler.pressure import is_scarce, of_use, without_lazy
 from reconciler.prewarm import NOTHING_KNOWN, loads
-from reconciler.report import About, report
+from reconciler.report import About, Reported, report
 from reconciler.resolve import (
     NOTHING,
     artifacts,
@@ -134,7 +134,7 @@ class Core:
         self._scarce = False
         self._running: dict[str, Action] = {}
         self._routes = Routes()
-        self._status: DaemonStatus | None = None
+        self._reported: Reported | None = None
         self._stepped: ClockStep | None = None
         self._calendar = Calendar(host)
 
@@ -179,7 +179,9 @@ class Core:
             overfull=self._pins.look(seen.config.accepted, effective, observed, known, total),
             schedules=ahead,
         )  # fmt: skip
-        before, self._status = self._status, report(picture, self._status, self._about)
+        before = self._reported.status if self._reported else None
+        self._reported = report(picture, self._reported, self._about)
+        status = self._reported.status
         return Decision(
             remembered=memory.kept,
             routes=self._routes,
@@ -189,8 +191,8 @@ class Core:
             spare=decided.spare,
             wake_at=self._wake(effective, observed, decided),
             picture=picture,
-            status=self._status,
-            events=happened(before, self._status, replace(met, started=start, skipped=skipped)),
+            status=status,
+            events=happened(before, status, replace(met, started=start, skipped=skipped)),
         )
 
     def artifacts(self, config: ConfigView, at: datetime) -> frozenset[ArtifactRef]:
@@ -310,7 +312,7 @@ class Core:
         decided = plan(effective, observed, self._known(credentials), self._running)
         if total is None or self._memory.view is self._memory.kept.ledger:
             return decided
-        if _by(self._memory.kept.ledger, decided) > total:
+        if taken(self._memory.kept.ledger, decided, effective, observed) > total:
             self._memory.view = self._memory.kept.ledger
             return plan(effective, observed, self._known(credentials), self._running)
         return decided
@@ -380,14 +382,3 @@ def _published(decided: Plan) -> Plan:
     if not done:
         return decided
     return replace(decided, steps=tuple(s for s in decided.steps if s not in done))
-
-
-def _by(ledger: Ledger, decided: Plan) -> int:
-    """What the admitted models take when these measurements are right."""
-    total = 0
-    for verdict in decided.verdicts.values():
-        if verdict.admitted:
-            spec = verdict.previous or verdict.spec
-            measured = ledger.memory(spec.spec_hash) if spec else None
-            total += verdict.need.total if measured is None else measured + verdict.need.kv_pool
-    return total

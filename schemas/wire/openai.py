@@ -1,7 +1,7 @@
-"""Bodies of the OpenAI API as clients send them.
+"""What the bodies of OpenAI's text APIs share: sampling, bounds, constraints, tools.
 
-Strict: a number in quotes is not a number. Only fields that lmxd reads are declared; all others
-are kept aside in `model_extra`, where `lmxd.dialects.openai` judges them by its table.
+Beside OpenAI's own fields there are those that other servers of this API understand, since their
+clients send them here too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Tag
 
-from schemas.wire.forms import LIST, STRING, Wire, either
+from schemas.wire.forms import LIST, OBJECT, STRING, Wire, either, one_form_of
 
-__all__ = ["ChatMessage", "ChatRequest", "ContentPart", "StreamOptions"]
+__all__ = [
+    "Constrained",
+    "Effort",
+    "Function",
+    "FunctionName",
+    "Generated",
+    "JsonSchema",
+    "ModelName",
+    "ResponseFormat",
+    "Sampled",
+    "StreamOptions",
+    "StructuredOutputs",
+    "Texts",
+    "Tokens",
+    "ToolName",
+]
 
 
 def _not_zero(value: int) -> int:
@@ -24,29 +39,75 @@ def _not_zero(value: int) -> int:
 Tokens = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_not_zero)]
 """A bound on tokens; -1 is how LM Studio and llama.cpp write "no bound"."""
 
+ModelName = Annotated[str, Field(min_length=1, max_length=512)]
+ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
+Texts = Annotated[
+    Annotated[str, Tag(STRING)] | Annotated[list[str], Tag(LIST)],
+    either("strings"),
+]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+Schema = Annotated[
+    Annotated[str, Tag(STRING)] | Annotated[dict[str, Any], Tag(OBJECT)],
+    one_form_of("a JSON schema, as an object or as its text"),
+]
 
-class ContentPart(Wire):
-    """A part of a message's content. Which types are possible is not decided here."""
+
+class Sampled(Wire):
+    """How tokens are chosen."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), le=2**64 - 1)] | None = None
+    xtc_probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    xtc_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    logit_bias: dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Bias] | None = None
+
+
+class JsonSchema(Wire):
+    """A schema with a name, as `response_format` has it."""
+
+    name: str | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
+    strict: bool | None = None
+    description: str | None = None
+
+
+class ResponseFormat(Wire):
+    """What the answer must be; `schema` beside the type is how llama.cpp writes it."""
 
     type: str
-    text: str | None = None
-    refusal: str | None = None
+    json_schema: JsonSchema | None = None
+    schema_: Annotated[dict[str, Any] | None, Field(alias="schema")] = None
 
 
-class ChatMessage(Wire):
-    """One message of the conversation."""
+class StructuredOutputs(Wire):
+    """vLLM's object of constraints, one of which is set."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: (
-        Annotated[
-            Annotated[str, Tag(STRING)] | Annotated[list[ContentPart], Tag(LIST)],
-            either("parts"),
-        ]
-        | None
-    ) = None
-    name: str | None = None
-    tool_call_id: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
+    json_: Annotated[Schema | None, Field(alias="json")] = None
+    regex: str | None = None
+    choice: Annotated[list[str], Field(min_length=1)] | None = None
+    grammar: str | None = None
+    json_object: bool | None = None
+
+
+class Constrained(Wire):
+    """What the answer must match; one of these at most."""
+
+    response_format: ResponseFormat | None = None
+    json_schema: dict[str, Any] | None = None
+    grammar: str | None = None
+    regex: str | None = None
+    guided_json: Schema | None = None
+    guided_regex: str | None = None
+    guided_grammar: str | None = None
+    guided_choice: Annotated[list[str], Field(min_length=1)] | None = None
+    structured_outputs: StructuredOutputs | None = None
 
 
 class StreamOptions(Wire):
@@ -55,18 +116,12 @@ class StreamOptions(Wire):
     include_usage: bool | None = None
 
 
-class ChatRequest(Wire):
-    """Body of `POST /v1/chat/completions`."""
+class Generated(Sampled, Constrained):
+    """A request for text."""
 
-    model: Annotated[str, Field(min_length=1, max_length=512)]
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Field(ge=-1, le=2**31 - 1)] | None = None
-    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), le=2**64 - 1)] | None = None
+    model: ModelName
+    n: Annotated[int, Field(ge=1, le=32)] | None = None
     max_tokens: Tokens | None = None
-    max_completion_tokens: Tokens | None = None
     stop: (
         Annotated[
             Annotated[str, Tag(STRING)] | Annotated[list[str], Field(max_length=16), Tag(LIST)],
@@ -77,4 +132,23 @@ class ChatRequest(Wire):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     user: str | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
+    service_tier: str | None = None
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+
+
+class Function(Wire):
+    """A function the model may call."""
+
+    name: ToolName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class FunctionName(Wire):
+    """One of the functions."""
+
+    name: str
+
+
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]

@@ -152,6 +152,23 @@ async def test_a_daemon_that_died_before_it_told_them_tells_them_at_its_next_sta
     assert set(office.managers.owned("one")) == {"/state"}
 
 
+async def test_a_rollback_that_nobody_was_told_of_belongs_to_who_asked_for_it(
+    office: Office,
+) -> None:
+    """Or he could not change his own fields afterwards."""
+    await office.file.commit(patch(state="loaded"))
+    await office.file.commit(patch(state="absent"))
+    office.followers.clear()
+    await office.restarted()
+    await office.file.rollback(2, "bot")
+    office.hire()
+    await office.died()
+    assert (office.kept[0].author, office.kept[0].number) == ("rollback", 4)
+    assert office.managers.owned("one")["/state"].by == "bot"
+    assert office.managers.owned("one")["/state"].generation == 4
+    await office.file.commit(patch(state="absent"))
+
+
 async def test_a_lease_made_after_an_edit_is_not_ended_by_it_when_others_catch_up(
     office: Office,
 ) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lmxd.desired.exchange import Displaced, swap, sweep
+from lmxd.desired.exchange import Displaced, strays, swap
 from lmxd.desired.names import swap_names
 from schemas.errors import Code, RequestError
 from tests.kit.effects import between
@@ -301,7 +301,7 @@ def test_a_folder_mounted_read_only_is_refused(path: Path) -> None:
     assert path.read_bytes() == BASE
 
 
-def test_what_a_crash_left_is_removed_and_handed_over(path: Path) -> None:
+def test_what_a_crash_left_is_found_and_stays_until_it_is_removed(path: Path) -> None:
     """The process dies between the exchange and the look at what came out."""
     code = textwrap.dedent(
         """
@@ -321,6 +321,9 @@ def test_what_a_crash_left_is_removed_and_handed_over(path: Path) -> None:
     assert done.returncode == 9
     assert path.read_bytes() == b"new"
     (path.parent / ".other.yaml.lmxd-x.swap.txt").write_text("not ours")
-    assert sweep(path) == (SAVE,)
-    assert sweep(path) == ()
+    assert [each.raw for each in strays(path)] == [SAVE]
+    for each in strays(path):
+        each.remove()
+        each.remove()
+    assert strays(path) == ()
     assert (path.parent / ".other.yaml.lmxd-x.swap.txt").exists()

@@ -136,7 +136,7 @@ def test_everything_that_is_known_of_a_generation_survives(tmp_path: Path) -> No
         Change(("aliases", "x"), None, [1, 2.5, True]),
     )
     told = Generation(
-        7, DOCUMENT, b"a", NOW, "bot", "tag", "why", 3, made, "accepted", True, True, True
+        7, DOCUMENT, b"a", NOW, "bot", "tag", "why", 3, made, "accepted", True, True, True, "by"
     )
     kept = Generations(tmp_path).store(told)
     assert kept.number == 4

@@ -209,4 +209,4 @@ def starting(world: World) -> Any:
 
 
 TestRaces = Races.TestCase
-TestRaces.settings = settings(60, 12)
+TestRaces.settings = settings(30, 12)

@@ -5,13 +5,18 @@ The killed process is a real one; what it leaves on disk is what the next one fi
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lmxd.desired import commit
+from lmxd.desired.exchange import swap
+from lmxd.desired.names import swap_names
 from schemas.edit import WholeText
+from schemas.errors import RequestError
 from tests.kit.desk import ONE, TWO, Desk, opened, patch
 
 HUMAN = "# by hand\n" + ONE
@@ -22,6 +27,7 @@ VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from lmxd.desired import commit, exchange
+from schemas.edit import Edit, WholeText
 from tests.kit.desk import Desk, patch
 
 step, save = sys.argv[2], sys.argv[3]
@@ -34,6 +40,9 @@ async def main():
     await desk.file.start()
     if step == "answer":
         desk.file._intake.settle = die
+    elif step in ("link", "unlink"):  # of the first document
+        setattr(os, step, die)
+        await desk.file.create(Edit(WholeText(sys.argv[3].encode()), "bot"))
     elif step == "settle":  # the exchange has happened, what came out was not looked at
         exchange._settle = die
         look = commit.Commit.unmoved
@@ -118,6 +127,18 @@ async def test_a_save_that_had_just_been_displaced_comes_back(desk: Desk) -> Non
     assert desk.history.knows(HUMAN.encode())
 
 
+async def test_a_displaced_save_of_an_old_text_comes_back_too(desk: Desk) -> None:
+    """The history has it, but it is what somebody wants now."""
+    await desk.started()
+    await desk.save(TWO)
+    await desk.file.close()
+    kill(desk, "settle", ONE)
+    assert "4k" in desk.text
+    await desk.started()
+    assert (desk.text, desk.models, desk.litter) == (ONE, ["one"], [])
+    assert [each.author for each in desk.kept] == ["file"] * 3
+
+
 async def test_a_displaced_save_is_not_put_over_a_later_one(desk: Desk) -> None:
     kill(desk, "settle", HUMAN)
     desk.path.write_text(TWO)
@@ -125,6 +146,58 @@ async def test_a_displaced_save_is_not_put_over_a_later_one(desk: Desk) -> None:
     assert (desk.text, desk.models, desk.litter) == (TWO, ["one", "two"], [])
     assert [event.reason for event in desk.events] == ["SaveSetAside"]
     assert desk.history.knows(HUMAN.encode())
+
+
+@pytest.mark.parametrize("step", ["link", "unlink"])
+async def test_a_killed_create_leaves_nothing_beside_the_document(
+    tmp_path: Path, step: str
+) -> None:
+    desk = Desk(tmp_path)
+    kill(desk, step, TWO)
+    assert len(desk.litter) == 1
+    await desk.started()
+    written = step == "unlink"
+    assert (desk.litter, desk.history.intended()) == ([], [])
+    assert (desk.path.exists(), desk.generation) == (written, 1 if written else None)
+    assert [each.author for each in desk.kept] == (["bot"] if written else [])
+    assert desk.events == []
+
+
+@pytest.mark.parametrize("method", ["knows", "set_aside"])
+async def test_a_displaced_save_survives_a_second_kill(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The daemon that finds it dies before it has kept it."""
+    kill(desk, "settle", HUMAN)
+    desk.path.write_text(TWO)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.history, method, raises)
+        with pytest.raises(SystemError):
+            await desk.started()
+    desk.file._writing.release()  # the kernel does it for a process
+    await desk.started()
+    assert (desk.text, desk.litter) == (TWO, [])
+    assert desk.history.knows(HUMAN.encode())
+
+
+def raises(*_: object) -> None:
+    """The daemon dies here."""
+    raise SystemError
+
+
+async def test_what_a_crash_left_is_found_where_a_link_led(desk: Desk, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / desk.path.name).write_text(ONE)
+    desk.path.unlink()
+    desk.path.symlink_to(tmp_path / "one" / desk.path.name)
+    kill(desk, "settle", HUMAN)
+    assert len(list((tmp_path / "one").glob(".*"))) == 1
+    desk.path.unlink()
+    desk.path.symlink_to(tmp_path / "two" / desk.path.name)
+    await desk.started()
+    assert list((tmp_path / "one").glob(".*")) == []
+    assert (desk.text, desk.history.knows(HUMAN.encode())) == (ONE, True)
 
 
 async def test_recovering_twice_changes_nothing_more(desk: Desk) -> None:
@@ -180,3 +253,30 @@ async def test_a_read_only_file_ends_a_killed_commit_too(desk: Desk) -> None:
     await desk.started()
     assert (desk.generation, desk.history.intended()) == (2, [])
     assert desk.kept[0].author == "bot"
+
+
+async def test_a_save_of_a_file_that_is_then_removed_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The save lands just before the exchange, the removal before it is swapped back: no crash
+    is needed for a text that stands only beside the file.
+    """
+
+    saves = [TWO]
+
+    def swapped(one: str, other: str) -> bool:
+        for text in saves:
+            desk.path.write_text(text)
+        done = swap_names(one, other)
+        if saves:
+            desk.path.unlink()
+            saves.clear()
+        return done
+
+    await desk.started()
+    monkeypatch.setattr(commit, "swap", functools.partial(swap, exchange=swapped))
+    with pytest.raises(RequestError, match="not valid"):
+        await desk.file.commit(patch(context="4k"))
+    assert (desk.path.exists(), desk.litter, desk.history.intended()) == (False, [], [])
+    assert desk.history.knows(TWO.encode())
+    assert [each.reason for each in desk.events] == ["SaveSetAside"]

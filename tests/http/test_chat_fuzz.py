@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmxd.dialects import fields, openai
+from lmxd.dialects.openai_fields import CHAT
 from schemas.errors import RequestError
-from schemas.wire.openai import ChatRequest
+from schemas.wire.openai_chat import ChatRequest
 from tests.kit.fake_gate import FakeGate, answer
 from tests.kit.http_stage import stage
 
@@ -36,7 +37,7 @@ _VALUES = st.recursive(
     max_leaves=8,
 )
 _NAMES = st.sampled_from(
-    sorted({*ChatRequest.model_fields, *openai.CHAT.unserved, *openai.CHAT.advisory, "x\r\ny", ""})
+    sorted({*ChatRequest.model_fields, *CHAT.unserved, *CHAT.advisory, "x\r\ny", ""})
 )
 _MESSAGES = st.lists(
     st.fixed_dictionaries(

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
+from lmxd.serving.decisions import Decision
 from reconciler.state import Live, ModelKey, Routes, ServingDefaults, Target
 from schemas.errors import RequestError
 from schemas.inference import Accepted, Event, Failed, Finish, Request, Text, Timings, Usage
@@ -23,6 +24,7 @@ TIMINGS = Timings(0.0, 0.0, 0.0)
 class Served:
     key: str
     revision: str | None
+    why: str = ""
 
 
 class FakeGeneration:
@@ -107,17 +109,25 @@ class FakeGate:
         self.routes = routes or Routes()
         self.script = script
         self.refusal: RequestError | None = None
+        self.decided: tuple[Decision, ...] = ()
         self.taken: list[FakeGeneration] = []
         self._arrived = asyncio.Condition()
 
-    def submit(self, request: Request) -> FakeGeneration:
+    def cancel(self, name: str) -> int:
+        return sum(name in {each.request.id, each.tag} for each in self.taken)
+
+    def submit(self, request: Request, *, tag: str = "") -> FakeGeneration:
         if self.refusal is not None:
             raise self.refusal
         generation = FakeGeneration(request)
+        generation.tag = tag
         self.taken.append(generation)
         self.script(generation)
         self._waker = asyncio.ensure_future(self._wake())
         return generation
+
+    def decisions(self, limit: int) -> tuple[Decision, ...]:
+        return self.decided[:limit]
 
     async def _wake(self) -> None:
         async with self._arrived:

@@ -14,8 +14,10 @@ The last message of a request says how it is answered, by its first word:
     withhold       not even accepted until cancelled or released
     release        answers "released" and finishes everything that is held
     echo           one text: the request as the worker got it, as JSON
+    call TOOL A B  where that tool is offered: accepted, a call of it, finish; else as `say`
     refuse CODE    failed before accepted
     fail A B …     accepted, texts, failed
+    partly         accepted, the first of two choices failed, then nothing until cancelled
     flood          accepted, texts of 64 KiB until cancelled
     die A B …      accepted, texts, then SIGKILL · die-early: SIGKILL before accepted
     mute           accepted, then no frame any more
@@ -56,7 +58,19 @@ from schemas.frames import (
     Submit,
     Up,
 )
-from schemas.inference import Accepted, Event, Failed, Finish, Request, Text, Timings, Usage
+from schemas.inference import (
+    Accepted,
+    Event,
+    Failed,
+    Finish,
+    Request,
+    Text,
+    Timings,
+    ToolArgs,
+    ToolEnd,
+    ToolStart,
+    Usage,
+)
 
 _NAMES = {kind: name for name, kind in UP.items()}
 
@@ -158,10 +172,10 @@ class Peer:
             self.answer_unaccepted(request, verb, words)
             return
         self.step(Accepted(request.id, 0, len(request.messages)))
-        if verb not in {"echo", "flood", "release", "stick"}:
+        if verb not in {"call", "echo", "flood", "release", "stick"}:
             for word in words:
                 self.step(Text(request.id, 0, f"{word} "))
-        if verb in {"fail", "die", "mute", "deaf", "stick"}:
+        if verb in {"fail", "die", "mute", "deaf", "stick", "partly"}:
             self.go_wrong(request, verb, words)
             return
         match verb:
@@ -170,21 +184,39 @@ class Peer:
             case "flood":
                 self.floods.add(request.id)
             case "release":
-                self.step(Text(request.id, 0, "released"))
-                self.finish(request.id, "stop")
-                for held in tuple(self.held):
-                    self.finish(held, "stop")
+                self.release(request)
+            case "call":
+                self.call(request, *words)
             case "echo":
                 self.step(Text(request.id, 0, json.dumps(msgspec.to_builtins(request))))
                 self.finish(request.id, "stop")
             case _:
                 self.finish(request.id, "stop")
 
+    def release(self, request: Request) -> None:
+        self.step(Text(request.id, 0, "released"))
+        self.finish(request.id, "stop")
+        for held in tuple(self.held):
+            self.finish(held, "stop")
+
+    def call(self, request: Request, name: str, *words: str) -> None:
+        offered = any(tool.name == name for tool in request.tools)
+        if offered:
+            self.step(ToolStart(request.id, 0, 0, name))
+            self.step(ToolArgs(request.id, 0, 0, "{}"))
+            self.step(ToolEnd(request.id, 0, 0))
+        else:
+            self.step(Text(request.id, 0, " ".join(words)))
+        self.finish(request.id, "tool_calls" if offered else "stop")
+
     def go_wrong(self, request: Request, verb: str, words: list[str]) -> None:
         match verb:
             case "fail":
                 self.step(Failed(request.id, 0, "internal", "scripted failure"))
                 self.usage(request.id)
+            case "partly":
+                self.step(Failed(request.id, 0, "internal", "scripted failure"))
+                self.held[request.id] = request
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "mute":

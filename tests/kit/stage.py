@@ -10,6 +10,7 @@ import itertools
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from lmxd.serving.gate import Gate
@@ -101,7 +102,7 @@ class Stage:
         self._stirred = asyncio.Event()
         self.supervisor = supervisor
         self.pool = Pool(supervisor, self._changed, clock)
-        self.gate = Gate(self.pool, self._changed, clock)
+        self.gate = Gate(self.pool, self._changed, clock, lambda: datetime.now(UTC))
         self.pool.attend(self)
 
     def _changed(self) -> None:

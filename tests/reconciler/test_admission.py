@@ -269,3 +269,16 @@ def test_a_pinned_demand_is_not_displaced_by_a_waiting_one() -> None:
     result = plan(wanted, observed(disk, (), demands), Knowledge(), {})
     assert result.verdicts[ModelKey("p")].admitted
     assert not result.verdicts[ModelKey("q")].admitted
+
+
+def test_what_was_measured_counts_at_once_where_a_suspended_model_keeps_the_rest() -> None:
+    """Two names of one source: what the first takes is known of the second, which cannot fit."""
+    here = world(one=4)
+    here.repos["org/one"].factor = 2.0
+    edit(here, a=entry("one"))
+    run_until(here, "load:a")
+    edit(here, a=entry("one", suspend=True), b=entry("one", revision="main"))
+    decision = here.settle()
+    told = condition(decision, "b", "Admitted")
+    assert (told.status, told.reason) == ("False", "InsufficientMemory")
+    at_rest(here, decision)

@@ -309,3 +309,14 @@ def test_an_instance_that_holds_a_name_is_told_to_be_leaving() -> None:
     assert condition(decision, "a", "Ready").status == "True"
     assert condition(decision, "a", "Degraded").reason == "Leaving"
     assert here.pool.residents[InstanceUid("a#1")].in_flight == 0
+
+
+def test_only_what_is_said_of_the_model_that_moves_is_said_anew() -> None:
+    here = world(a=2, b=2)
+    edit(here, a=entry("a"), b=entry("b"))
+    before = here.settle().status
+    here.sleep(3600)
+    here.request("b")
+    after = here.step().status
+    assert after.models[0] is before.models[0]
+    assert after.models[1].serving.in_flight == 1

@@ -80,11 +80,12 @@ def test_limits_and_names_are_taken_over() -> None:
     assert sized.memory == MemoryLimit(None, 4 * GIB)
 
 
-def test_a_route_by_task_is_the_list_of_its_targets_and_is_named_as_unsupported() -> None:
+def test_a_route_by_task_is_the_list_of_its_targets_and_known_as_a_route() -> None:
     route = {"route": "task", "light": "b", "heavy": "a", "fallback": ["c", "a"]}
     found = held({**DOCUMENT, "aliases": {"auto": route}})
     assert found.aliases["auto"] == ("b", "a", "c")
-    assert found.unsupported == ("/aliases/auto",)
+    assert (found.tasks["auto"].light, found.tasks["auto"].fallback) == ("b", ("c", "a"))
+    assert found.unsupported == ()
 
 
 @pytest.mark.parametrize(

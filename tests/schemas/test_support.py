@@ -94,14 +94,9 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
     "/policy/approval": {"policy": {"approval": "required"}},
     "/keys": {"keys": {"bot": {"hash": f"sha256:{'0' * 64}"}}},
     "/webhooks": {"webhooks": {"w": {"url": "https://h.example"}}},
-    "/aliases/c~1*": {
-        "models": {"m": {"source": "builtin:tiny-chat"}},
-        "aliases": {"c/*": {"route": "task", "light": "m", "heavy": "m"}},
-    },
 }
 
 WINDOW: dict[str, Any] = {"when": [{"from": "22:00", "to": "06:00"}], "set": {}}
-ROUTE = {"route": "task", "light": "m", "heavy": "m"}
 
 
 def with_window(**parts: Any) -> tuple[str, ...]:
@@ -117,7 +112,6 @@ def with_window(**parts: Any) -> tuple[str, ...]:
         ({"prefetch": "0s", "prewarm": "none", "close": "drain"}, ()),
         ({"prefetch": "24h"}, ()),
         ({"prewarm": "auto", "close": "lazy"}, ()),
-        ({"set": {"aliases": {"x": ROUTE}}}, ("/schedules/n/set/aliases/x",)),
     ],
 )
 def test_what_a_window_asks_for_in_vain_is_named(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
@@ -139,16 +140,20 @@ def main() -> int:
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", default="auto", help="processes; auto: one for each core")
     parser.add_argument("--until-failure", action="store_true")
     asked = parser.parse_args()
     if asked.seed is not None:
         return one(asked.seed, trace=asked.trace)
-    report = many(asked.first, asked.seeds, asked.jobs, until_failure=asked.until_failure)
+    jobs = (os.cpu_count() or 1) if asked.jobs == "auto" else int(asked.jobs)
+    begun = time.perf_counter()
+    report = many(asked.first, asked.seeds, jobs, until_failure=asked.until_failure)
+    took_s = time.perf_counter() - begun
     print(file=sys.stderr)
     actions = ", ".join(f"{count} {verb}" for verb, count in sorted(report.actions.items()))
     print(f"{report.seeds} seeds, {report.passes} passes: {actions}")
-    print(f"{len(report.failures)} failed")
+    rate = report.seeds / took_s / jobs
+    print(f"{len(report.failures)} failed; {took_s:.0f} s, {rate:.0f} seeds/s a process")
     return 1 if report.failures else 0
 
 

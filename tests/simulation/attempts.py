@@ -59,7 +59,7 @@ class Attempts:
         for outcome in outcomes:
             self._ended(outcome, decision, at)
         self._deaths(decision, at)
-        for key in retry:
+        for key in sorted(retry):
             self._pardon(key, decision)
         self._healthy(decision, at)
         assert decision.wake_at is None or decision.wake_at > at, "the next look is at once"

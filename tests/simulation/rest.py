@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from reconciler.actions import Publish
-from reconciler.loop.core import Decision
+from reconciler.loop.core import GLANCE, SWAY, Decision
 from reconciler.loop.memory import Remembered
 from reconciler.picture import Picture
 from reconciler.preview import at_instant
@@ -69,9 +69,11 @@ def _unsaved(before: Remembered, after: Remembered) -> None:
 
 
 def rests_until_woken(world: Simulated) -> None:
-    """17: until just before the loop would look by itself, time alone changes nothing."""
+    """17: until just before the loop would look by itself, time alone changes nothing. Within a
+    glance something may: what requests want is no finer than that.
+    """
     decision = world.step()
-    if decision.wake_at is None or decision.wake_at - MOMENT <= world.at:
+    if decision.wake_at is None or decision.wake_at - GLANCE <= world.at:
         return
     world.sleep((decision.wake_at - MOMENT - world.at).total_seconds())
     later = world.step()
@@ -110,7 +112,8 @@ def same_as_fresh(world: Simulated, scene: Scene) -> None:
     """
     accepted = world.config.accepted
     assert accepted is not None
-    effective = world.step().picture.effective
+    world.sleep(SWAY.total_seconds())  # a clock that was set back a little stood for so long
+    effective = world.settle().picture.effective
     if effective.suspended or any(model.suspended for model in effective.models):
         return
     if effective.upkeep.drift != "enforce" and world.saved.drifts.found:
@@ -126,6 +129,9 @@ def same_as_fresh(world: Simulated, scene: Scene) -> None:
     fresh.edit(accepted.data)
     fresh.config = replace(fresh.config, leases=world.config.leases)
     there = fresh.settle()
+    known = _largest(world)
+    if any(size > known.get(spec, size) for spec, size in _largest(fresh).items()):
+        return  # a load of the new world was larger than any before: it knows more
     here = world.step()
     fast = max(world.lived, fresh.lived)
     for each in (world, fresh):
@@ -135,6 +141,12 @@ def same_as_fresh(world: Simulated, scene: Scene) -> None:
     apart = _serving(world) ^ _serving(fresh)
     excused = _excused(here) | _excused(there)
     assert apart <= excused, f"{apart - excused} differ: {world.serving()} {fresh.serving()}"
+
+
+def _largest(world: Simulated) -> dict[str, int]:
+    """What is known of sizes."""
+    entries = world.saved.ledger.entries
+    return {spec: max(each.memory for each in seen) for spec, seen in entries.items()}
 
 
 def _look_anew(world: Simulated) -> None:

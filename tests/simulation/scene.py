@@ -10,7 +10,7 @@ from reconciler.loop.memory import Remembered
 from reconciler.state import ArtifactRef
 from tests.reconciler.world import GIB, MIB
 from tests.simulation.documents import SOURCES, Data, document, quiet
-from tests.simulation.moods import ANYTHING, Mood, mood
+from tests.simulation.moods import ANYTHING, Mood
 from tests.simulation.world import Simulated, Source
 
 NIGHTS = (
@@ -57,13 +57,12 @@ class Scene:
         return world
 
 
-def scene(rng: random.Random) -> Scene:
-    """Draw a scene in which everything may happen."""
+def scene(rng: random.Random, kind: Mood) -> Scene:
+    """Draw a scene for histories of that mood, in which everything may happen."""
     sources = {name: _source(rng) for name in SOURCES}
     there = [ArtifactRef(f"hf:{name}") for name in SOURCES if rng.random() < 0.6]
     foreign = frozenset(each for each in there if rng.random() < 0.3)
     own = frozenset(there) - foreign
-    kind = mood(rng)
     zone, at = rng.choice(NIGHTS) if rng.random() < kind.hours else (None, PLAIN)
     first = document(rng, zone, kind)
     return Scene(sources, foreign, own, rng.random() < 0.8, zone, at, kind, first)

@@ -15,8 +15,8 @@ from tests.simulation.rest import at_rest
 from tests.simulation.scene import exact
 
 SWITCHES = 12
-SEEDS = 1500
-PORTION = 150
+SEEDS = 2000
+PORTION = 200
 
 
 @pytest.mark.parametrize("seed", range(SWITCHES))

@@ -18,6 +18,7 @@ from reconciler.loop.memory import Remembered
 from reconciler.state import (
     Accepted,
     ConfigView,
+    Device,
     DiskPhase,
     HostView,
     Lease,
@@ -209,7 +210,8 @@ class Simulated(World):
 
     def _save(self, now: Remembered) -> Iterator[str]:
         """The epoch first, then all else, one part after the other."""
-        self.saved = replace(self.saved, epoch=now.epoch, fingerprint=now.fingerprint)
+        if now.fingerprint is not self.saved.fingerprint or now.epoch != self.saved.epoch:
+            self.saved = replace(self.saved, epoch=now.epoch, fingerprint=now.fingerprint)
         yield "saved the epoch"
         for part in PARTS:
             if getattr(now, part) is not getattr(self.saved, part):
@@ -231,7 +233,8 @@ class Simulated(World):
     def host(self) -> HostView:
         """The machine, with its disk."""
         ours = sum(state.ours for state in self.disk.values())
-        return replace(super().host(), disk_free=self.free(), disk_ours=ours)
+        device = Device("metal", "fake", self.memory) if self.probed else None
+        return HostView(self.memory, self.free(), ours, device, memory_free=self.memory_free)
 
     def free(self) -> int:
         """Bytes free on the volume."""
