@@ -185,12 +185,15 @@ class DesiredFile:
             await self._intake.look()
 
     async def tend(self) -> None:
-        """See again whether the file can be written, and confirm a generation that has lived."""
+        """See again whether the file can be written, and its text kept, and confirm a generation
+        that has lived.
+        """
         async with self._lock:
             before = self._standing.view.writable
             await self._may_write()
             if self._standing.view.writable and not before:
                 await self._editing.end_commits()  # of whoever wrote until now, if he died
+            await self._intake.again()
             if self._desk.probation.left_s() == 0.0:
                 await self._mark(lambda known: replace(known, confirmed=True))
 

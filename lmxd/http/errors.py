@@ -51,6 +51,7 @@ STATUS: Mapping[Code, int] = {
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
     Code.VALIDATION_FAILED: 422,
     Code.PRECONDITION_REQUIRED: 428,
+    Code.CANCELLED: 499,  # not registered, but what proxies say of a request that was given up
     Code.INTERNAL: 500,
     Code.WORKER_DIED: 502,
     Code.QUEUE_FULL: 503,

@@ -62,7 +62,7 @@ async def chat(request: Incoming) -> HTTPResponse | None:
     asked = await parse(request, lambda body: openai.chat(body, request_id))
     heading = openai_answers.Heading(request_id, asked.request.name, int(deps.now()))
     headers = ignored_header(asked.ignored)
-    generation = deps.gate.submit(asked.request)
+    generation = deps.gate.submit(asked.request, tag=request.request_id)
     if not asked.stream:
         answer, served = await read(generation, choices=asked.request.n)
         return json_answer(openai_answers.completion(heading, answer), headers=headers | served)
