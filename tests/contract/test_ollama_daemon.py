@@ -31,9 +31,8 @@ async def test_talk_with_a_real_model(tmp_path: Path) -> None:
         aliases={"llama3.2": "tiny"},
     )
     before = document.read_bytes()
-    async with running(document, tmp_path) as daemon:
+    async with running(document, tmp_path) as daemon, client(daemon) as talk:
         await daemon.ready()
-        talk = client(daemon)
         loaded = await talk.generate(model="tiny", keep_alive="1h")
         assert (loaded.done_reason, loaded.response) == ("load", "")
         assert await told(daemon) == {"3600s"}
@@ -71,9 +70,8 @@ async def test_talk_with_a_real_model(tmp_path: Path) -> None:
 
 async def test_verbs_are_edits(tmp_path: Path) -> None:
     document = write(tmp_path / "desired-state.yaml", {})
-    async with running(document, tmp_path) as daemon:
+    async with running(document, tmp_path) as daemon, client(daemon) as talk:
         await daemon.ready()
-        talk = client(daemon)
         steps = [step.status async for step in await talk.pull("builtin:tiny-chat", stream=True)]
         assert (steps[0], steps[-1]) == ("pulling manifest", "success")
         made = await talk.create(
