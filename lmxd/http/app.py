@@ -35,6 +35,7 @@ from lmxd.http import (
     openai,
     openai_completions,
     openapi,
+    responses,
     routing_decisions,
 )
 from lmxd.http.errors import Errors
@@ -52,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
     *openai_completions.ROUTES,
+    *responses.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
