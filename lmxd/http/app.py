@@ -23,6 +23,7 @@ from sanic.server.async_server import AsyncioServer
 from lmxd.http import (
     admin,
     admin_views,
+    anthropic,
     control,
     control_generations,
     control_leases,
@@ -35,10 +36,11 @@ from lmxd.http import (
     openai,
     openai_completions,
     openapi,
+    requests,
     responses,
     routing_decisions,
 )
-from lmxd.http.errors import Errors
+from lmxd.http.errors import Errors, speaks_anthropic
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
@@ -53,6 +55,7 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
     *openai_completions.ROUTES,
+    *anthropic.ROUTES,
     *responses.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
@@ -61,6 +64,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *requests.ROUTES,
     *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
@@ -202,6 +206,8 @@ class Server:
     def _finish(self, request: Request, response: BaseHTTPResponse) -> None:
         headers = request.headers
         response.headers["x-request-id"] = _request_id(request)
+        if speaks_anthropic(request):
+            response.headers["request-id"] = _request_id(request)
         cors = self._guard.cors(
             headers.getone("origin", None), headers.getone("access-control-request-headers", None)
         )

@@ -27,7 +27,7 @@ async def completions(request: Incoming) -> HTTPResponse | None:
     asked = await parse(request, lambda body: dialect.completion(body, request_id))
     heading = Heading(request_id, asked.request.name, int(deps.now()))
     headers = ignored_header(asked.ignored)
-    generation = deps.gate.submit(asked.request)
+    generation = deps.gate.submit(asked.request, tag=request.request_id)
     if not asked.stream:
         answer, served = await read(generation, choices=asked.choices)
         return json_answer(answers.completion(heading, answer), headers=headers | served)
@@ -41,7 +41,7 @@ async def tokenize(request: Incoming) -> HTTPResponse:
     deps = deps_of(request)
     request_id = f"tok-{uuid.uuid4().hex}"
     asked = await parse(request, lambda body: dialect.tokenize(body, request_id))
-    generation = deps.gate.submit(asked.request)
+    generation = deps.gate.submit(asked.request, tag=request.request_id)
     answer, served = await read(generation, choices=0)
     body = answers.tokens(answer, _context(deps.gate.routes, generation.served))
     return json_answer(body, headers=ignored_header(asked.ignored) | served)
@@ -56,7 +56,9 @@ async def detokenize(request: Incoming) -> HTTPResponse:
     """`POST /v1/detokenize`: the text of tokens."""
     request_id = f"tok-{uuid.uuid4().hex}"
     asked = await parse(request, lambda body: dialect.detokenize(body, request_id))
-    answer, served = await read(deps_of(request).gate.submit(asked.request), choices=0)
+    answer, served = await read(
+        deps_of(request).gate.submit(asked.request, tag=request.request_id), choices=0
+    )
     headers = ignored_header(asked.ignored) | served
     return json_answer(answers.text(answer), headers=headers)
 

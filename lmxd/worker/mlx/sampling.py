@@ -19,6 +19,7 @@ from collections.abc import Collection, Sequence
 
 import mlx.core as mx
 
+from lmxd.worker.constrain import Constraint
 from lmxd.worker.mlx.logprobs import Told
 from schemas.inference import Sampling
 
@@ -53,11 +54,13 @@ class Row:
 
     position: how many tokens the sequence has generated. logprobs: how many of the likeliest
     tokens are told beside the chosen one; None tells nothing. error: set by the sampler when this
-    row raised; the row then gets some token, which its owner must not use.
+    row raised; the row then gets some token, which its owner must not use. constraint: what the
+    tokens must match; new each time the sequence joins.
     """
 
     __slots__ = (
         "bias",
+        "constraint",
         "error",
         "frequency",
         "logprobs",
@@ -96,6 +99,7 @@ class Row:
         self.position = position
         self.logprobs = logprobs
         self.error: Exception | None = None
+        self.constraint: Constraint | None = None
 
     @property
     def greedy(self) -> bool:
@@ -306,10 +310,16 @@ def _min_p(rows: Sequence[Row]) -> mx.array | None:
 
 
 def _invert(weights: mx.array, rows: Sequence[Row]) -> mx.array:
-    """The index at which each row's cumulative weight passes its uniform number."""
+    """The index at which each row's cumulative weight passes its uniform number.
+
+    Never one without weight, which a grammar may forbid: a parallel device adds in another order
+    at every place, so its sums may grow a little where nothing was added. Then it is the best.
+    """
     sums = mx.cumsum(weights, axis=-1)
     bounds = _column([_guarded_draw(row) for row in rows]) * sums[:, -1:]
-    return mx.minimum((sums <= bounds).sum(axis=-1), weights.shape[-1] - 1)
+    found = mx.minimum((sums <= bounds).sum(axis=-1, keepdims=True), weights.shape[-1] - 1)
+    lost = mx.take_along_axis(weights, found, axis=-1) == 0
+    return mx.where(lost, mx.argmax(weights, axis=-1, keepdims=True), found)[:, 0]
 
 
 def _guarded_draw(row: Row) -> float:
