@@ -56,6 +56,10 @@ class Generation(Protocol):
     """One request on its way. Whoever got it from the gate must `aclose()` it."""
 
     @property
+    def id(self) -> str:
+        """The id of the request."""
+
+    @property
     def name(self) -> str:
         """The name the client asked for."""
 
