@@ -11,9 +11,13 @@ from collections.abc import Iterable
 from schemas.errors import Code, RequestError
 from schemas.inference import Request, Sampling
 
-__all__ = ["check_counts", "check_sampling", "check_tokens", "invalid"]
+__all__ = ["check_counts", "check_echo", "check_sampling", "check_tokens", "invalid"]
 
 _MOST_LOGPROBS = 20
+_MOST_ANSWERS = 128
+_MOST_SEQUENCES = 2048
+# Logprobs that are told of one prompt, over all its answers: they are in one frame.
+_MOST_TOLD = 250_000
 _SHOWN = 5  # ids that are listed in a message
 
 _RANGES = (
@@ -49,10 +53,30 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
 
 def check_counts(request: Request) -> None:
     """Raises RequestError for a count that no request may have."""
-    if request.max_tokens is not None and request.max_tokens < 1:
-        raise invalid(f"max_tokens is {request.max_tokens}, it must be at least 1")
+    least = 0 if request.echo else 1
+    if request.max_tokens is not None and request.max_tokens < least:
+        raise invalid(
+            f"max_tokens is {request.max_tokens}, it must be at least {least}", param="max_tokens"
+        )
+    _check_range("n", request.n, 1, _MOST_ANSWERS)
+    if request.kind == "completion":
+        answers = len(request.prompts) * request.n
+        _check_range("the number of prompts times n", answers, 1, _MOST_SEQUENCES, "prompt")
     if request.logprobs is not None:
         _check_range("top_logprobs", request.logprobs, 0, _MOST_LOGPROBS)
+
+
+def check_echo(request: Request, tokens: int) -> None:
+    """Raises RequestError when the logprobs of a prompt of so many tokens are too many."""
+    if not request.echo or request.logprobs is None:
+        return
+    told = tokens * (1 + request.logprobs) * request.n
+    if told > _MOST_TOLD:
+        raise invalid(
+            f"echo with logprobs of {tokens} tokens is {told} values, the limit is {_MOST_TOLD}",
+            hint="ask for fewer likely tokens or answers, or for a part of the prompt",
+            param="logprobs",
+        )
 
 
 def check_tokens(tokens: Iterable[int], vocabulary: int, param: str) -> None:
