@@ -40,6 +40,7 @@ from lmxd.http import (
     openai_completions,
     openapi,
     requests,
+    responses,
     routing_decisions,
 )
 from lmxd.http.errors import Errors, speaks_anthropic
@@ -62,6 +63,7 @@ ROUTES: tuple[Route, ...] = (
     *ollama.ROUTES,
     *ollama_models.ROUTES,
     *ollama_verbs.ROUTES,
+    *responses.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
