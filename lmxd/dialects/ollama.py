@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from lmxd.dialects.fields import Table, unsupported
-from lmxd.dialects.ollama_fields import GENERATED, chosen, seconds
+from lmxd.dialects.fields import unsupported
+from lmxd.dialects.ollama_fields import EMBEDDED, GENERATED, chosen, seconds
 from lmxd.dialects.ollama_messages import conversation, tools
 from lmxd.dialects.validation import framed, invalid, validated
 from schemas.errors import Code, RequestError
@@ -30,7 +30,6 @@ from schemas.wire.ollama import (
 __all__ = ["Asked", "chat", "embed", "embeddings", "generate"]
 
 _GO_TEMPLATE = re.compile(r"\{\{-?\s*(?:\.|\$|(?:if|else|end|range|with|block|template|define)\b)")
-_EMBEDDED = Table(unserved={}, advisory=frozenset({"truncate"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def embeddings(body: Mapping[str, object], request_id: str) -> Asked:
 def _embedding(
     wire: OllamaRequest, request_id: str, prompts: tuple[str, ...], dimensions: int | None
 ) -> Asked:
-    ignored = list(_EMBEDDED.sift(wire.model_extra or {}))
+    ignored = list(EMBEDDED.sift(wire.model_extra or {}))
     chosen(wire.options, ignored)
     if not prompts:
         return _nothing(wire, request_id, ignored)

@@ -15,7 +15,7 @@ from lmxd.dialects.validation import invalid
 from schemas.inference import Sampling
 from schemas.wire.ollama import OllamaOptions
 
-__all__ = ["GENERATED", "MESSAGE", "Chosen", "chosen", "seconds"]
+__all__ = ["EMBEDDED", "GENERATED", "MESSAGE", "OPTIONS", "Chosen", "chosen", "seconds"]
 
 GENERATED = Table(
     unserved={
@@ -28,6 +28,9 @@ GENERATED = Table(
     advisory=frozenset({"shift", "truncate"}),
 )
 """Fields of a request that none of the shapes declares."""
+
+EMBEDDED = Table(unserved={}, advisory=frozenset({"truncate"}))
+"""The same of a request for embeddings."""
 
 MESSAGE = Table(unserved={"images": ([],)}, advisory=frozenset())
 
