@@ -65,6 +65,9 @@ class Prompts:
             case "count":
                 tokens = self._encode(self._render(request), self._counted)
                 return _answered(request, len(tokens))
+            case "tokenize" if not request.prompts:  # the messages of a chat
+                tokens = self._encode(self._render(request), self._counted)
+                return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
             case "tokenize":
                 tokens = self._text_tokens(self._only(request, str), self._counted, request.special)
                 return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
