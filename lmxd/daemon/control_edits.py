@@ -117,6 +117,7 @@ class ControlEdits:
         if model is None:
             raise RequestError(Code.MODEL_NOT_FOUND, f"there is no model {key[:128]!r} now")
         cleared = any(subject in before.known.failures for subject in subjects_of(model))
+        cleared = cleared or bool(before.known.drifts.get(model.key))
         self._loop.retry(model.key)
         after = await self._outlooks.picture()
         return Effect(Retried(key, cleared, after.epoch), frozenset({key}))

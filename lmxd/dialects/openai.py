@@ -66,7 +66,7 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
         template_kwargs=framed(
             wire.chat_template_kwargs or {}, "chat_template_kwargs", _KWARGS_DEPTH_MAX
         ),
-        prefill=_prefill(wire, said[-1]),
+        prefill=continues(wire.continue_final_message, said[-1]),
         identity=wire.user or "anonymous",
         priority=openai_sampling.priority(wire),
     )
@@ -101,12 +101,14 @@ def _reasoning(wire: ChatRequest, ignored: list[str]) -> Reasoning:
     return Reasoning(_EFFORTS[effort] if effort else None, budget)
 
 
-def _prefill(wire: ChatRequest, last: Message) -> bool:
-    """A last assistant message begins the answer, unless the client says that it is over."""
+def continues(wish: bool | None, last: Message) -> bool:
+    """Whether the last message begins the answer: an assistant's does, unless the client says that
+    it is over. Raises RequestError for a wish that cannot be.
+    """
     open_ended = last.role == "assistant" and _is_text(last)
-    if wire.continue_final_message and not open_ended:
+    if wish and not open_ended:
         raise invalid("continue_final_message", "needs a last message of the assistant with text")
-    return open_ended and wire.continue_final_message is not False
+    return open_ended and wish is not False
 
 
 def _is_text(message: Message) -> bool:

@@ -11,7 +11,6 @@ _GENERATED: Mapping[str, tuple[object, ...]] = {
     "adapters": (),
     "allowed_token_ids": ([],),
     "bad_words": ([],),
-    "best_of": (1,),
     "chat_template": (),
     "documents": ([],),
     "dry_multiplier": (0,),
@@ -54,6 +53,7 @@ CHAT = Table(
         "add_generation_prompt": (True,),
         "add_special_tokens": (False,),
         "audio": (),
+        "best_of": (1,),
         "echo": (False,),
         "function_call": ("none", "auto"),
         "functions": ([],),
@@ -65,6 +65,30 @@ CHAT = Table(
     advisory=_ADVISED | {"moderation", "prediction"},
 )
 """Fields of a chat request that `ChatRequest` does not declare."""
+
+COMPLETION = Table(
+    unserved={
+        **_GENERATED,
+        "add_special_tokens": (True,),
+        "prompt_embeds": (),
+        "reasoning_effort": (),
+        "tools": ([],),
+    },
+    advisory=_ADVISED,
+)
+"""Those of a completion."""
+
+TOKENIZE = Table(
+    unserved={
+        "add_generation_prompt": (True,),
+        "chat_template": (),
+        "return_token_strs": (False,),
+        "with_pieces": (False,),
+        "parse_special": (True,),
+    },
+    advisory=frozenset(),
+)
+DETOKENIZE = Table(unserved={}, advisory=frozenset())
 
 MESSAGE = Table(
     unserved={"audio": (), "function_call": ()},

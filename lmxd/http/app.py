@@ -23,6 +23,7 @@ from sanic.server.async_server import AsyncioServer
 from lmxd.http import (
     admin,
     admin_views,
+    anthropic,
     control,
     control_generations,
     control_leases,
@@ -33,10 +34,12 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openai_completions,
     openapi,
+    requests,
     routing_decisions,
 )
-from lmxd.http.errors import Errors
+from lmxd.http.errors import Errors, speaks_anthropic
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
@@ -50,6 +53,8 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *openai_completions.ROUTES,
+    *anthropic.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
@@ -57,6 +62,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *requests.ROUTES,
     *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
@@ -198,6 +204,8 @@ class Server:
     def _finish(self, request: Request, response: BaseHTTPResponse) -> None:
         headers = request.headers
         response.headers["x-request-id"] = _request_id(request)
+        if speaks_anthropic(request):
+            response.headers["request-id"] = _request_id(request)
         cors = self._guard.cors(
             headers.getone("origin", None), headers.getone("access-control-request-headers", None)
         )

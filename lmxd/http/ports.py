@@ -114,8 +114,13 @@ class Gate(Protocol):
     def routes(self) -> Routes:
         """The names of this instant. Never blocks."""
 
-    def submit(self, request: Request) -> Generation:
-        """Take the request. Raises RequestError for what is known at once. Never blocks."""
+    def submit(self, request: Request, *, tag: str = "") -> Generation:
+        """Take the request. Raises RequestError for what is known at once. Never blocks. tag: what
+        its client calls it.
+        """
+
+    def cancel(self, name: str) -> int:
+        """End the requests of that id or tag; how many there were."""
 
     def decisions(self, limit: int) -> tuple[Decision, ...]:
         """The latest choices by task, the newest first."""

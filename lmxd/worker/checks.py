@@ -14,6 +14,8 @@ from schemas.inference import Request, Sampling
 __all__ = ["check_counts", "check_sampling", "check_tokens", "invalid"]
 
 _MOST_LOGPROBS = 20
+_MOST_ANSWERS = 128
+_MOST_PROMPTS = 2048
 _SHOWN = 5  # ids that are listed in a message
 
 _RANGES = (
@@ -49,8 +51,14 @@ def check_sampling(sampling: Sampling, vocabulary: int) -> None:
 
 def check_counts(request: Request) -> None:
     """Raises RequestError for a count that no request may have."""
-    if request.max_tokens is not None and request.max_tokens < 1:
-        raise invalid(f"max_tokens is {request.max_tokens}, it must be at least 1")
+    least = 0 if request.echo else 1
+    if request.max_tokens is not None and request.max_tokens < least:
+        raise invalid(
+            f"max_tokens is {request.max_tokens}, it must be at least {least}", param="max_tokens"
+        )
+    _check_range("n", request.n, 1, _MOST_ANSWERS)
+    if request.kind == "completion":
+        _check_range("the number of prompts", len(request.prompts), 1, _MOST_PROMPTS, "prompt")
     if request.logprobs is not None:
         _check_range("top_logprobs", request.logprobs, 0, _MOST_LOGPROBS)
 

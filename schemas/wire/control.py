@@ -133,7 +133,7 @@ class LeaseEnded(Struct, frozen=True, omit_defaults=True):
 
 
 class Retried(Struct, frozen=True, omit_defaults=True):
-    """A model whose failures were forgotten; `cleared` False: there was none."""
+    """A model whose failures, and changes past lmxd, were forgotten; `cleared` False: none were."""
 
     model: str
     cleared: bool

@@ -92,6 +92,12 @@ def test_a_model_that_failed_says_why_what_helps_and_when_it_is_tried_again() ->
     assert "  by the clock    Sat 2026-11-21 06:00 Europe/Paris: day opens, night closes" in lines
 
 
+def test_a_change_that_is_left_as_it_is_shows_in_the_status() -> None:
+    away = DriftStatus("disk.files", "verified files", "no files", "2026-01-01")
+    assert "files" in status_view.message_of(model(summary="Idle", drift=(away,)))
+    assert status_view.message_of(model(summary="Idle")) == ""
+
+
 def test_what_would_help_can_be_typed() -> None:
     still = because("Ready", "False", "Suspended", "the model is suspended")
     crashing = because("Ready", "False", "CrashLoop", "crashed")

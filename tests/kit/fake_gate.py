@@ -113,10 +113,14 @@ class FakeGate:
         self.taken: list[FakeGeneration] = []
         self._arrived = asyncio.Condition()
 
-    def submit(self, request: Request) -> FakeGeneration:
+    def cancel(self, name: str) -> int:
+        return sum(name in {each.request.id, each.tag} for each in self.taken)
+
+    def submit(self, request: Request, *, tag: str = "") -> FakeGeneration:
         if self.refusal is not None:
             raise self.refusal
         generation = FakeGeneration(request)
+        generation.tag = tag
         self.taken.append(generation)
         self.script(generation)
         self._waker = asyncio.ensure_future(self._wake())

@@ -158,9 +158,19 @@ class Generator(BatchGenerator):
         )
         self._prompt_batch = self._prompts([])
 
-    def add(self, tokens: list[int], limit: int, row: Row) -> int:
-        """Queues a sequence that generates at most `limit` tokens; gives its uid."""
-        uids = self.insert([tokens], [limit], samplers=[cast("Any", row)])
+    def add(self, tokens: list[int], limit: int, row: Row, cache: list[Any] | None = None) -> int:
+        """Queues a sequence that generates at most `limit` tokens; gives its uid.
+
+        cache: of all tokens but the last; it belongs to the batch from now on.
+        """
+        known = [] if cache is None else tokens[:-1]
+        uids = self.insert(
+            [tokens[len(known) :]],
+            [limit],
+            caches=[cast("Any", cache)],
+            all_tokens=[known],
+            samplers=[cast("Any", row)],
+        )
         return int(uids[0])
 
     def take_step(self) -> list[Response]:

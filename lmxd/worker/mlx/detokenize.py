@@ -19,7 +19,7 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
-from lmxd.worker.mlx.logprobs import Known
+from lmxd.worker.mlx.logprobs import Scored
 from schemas.inference import Alternative, TokenLogprob
 
 __all__ = ["Detokenizer", "Vocabulary"]
@@ -90,7 +90,7 @@ class Vocabulary:
         """Whether a token has text in an answer: it is no control token and no padding."""
         return token not in self._special and bool(self.raw(token))
 
-    def told(self, token: int, known: Known, width: int, *, trim: bool = False) -> TokenLogprob:
+    def told(self, token: int, known: Scored, width: int, *, trim: bool = False) -> TokenLogprob:
         """A token with its logprob and its `width` likeliest rivals. trim: see Detokenizer."""
         logprob, rivals = known
         raw = self.raw(token).removeprefix(b" " if trim else b"")

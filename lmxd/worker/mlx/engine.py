@@ -21,12 +21,14 @@ import transformers  # noqa: F401
 
 from lmxd.worker import log
 from lmxd.worker.constrain import Constrainer
-from lmxd.worker.engine import Prepared, Report
+from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
 from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.job import Job
 from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
+from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.probe import versions
 from lmxd.worker.mlx.prompts import Prompts
 from lmxd.worker.mlx.sampling import Place
@@ -40,6 +42,8 @@ __all__ = ["MlxEngine", "open_engine", "warm"]
 
 # Failed steps, with nobody to blame, that one sequence may live through.
 _FAULTS = 3
+# The shortest prompt, in tokens, that is worth processing apart for several answers.
+_SHARED = 64
 
 
 def warm() -> dict[str, str]:
@@ -70,6 +74,14 @@ def _check_options(load: Load) -> None:
     raise ActionError("UnsupportedField", reason, terminal=True)
 
 
+def _prefill(request: Request, opening: Opening) -> Prefill | None:
+    """How this prompt is processed; None: with the batch, once for each answer."""
+    told = request.logprobs if request.echo else None
+    if told is None and (request.n == 1 or len(opening.tokens) < _SHARED):
+        return None
+    return Prefill(list(opening.tokens), request.n, told)
+
+
 class MlxEngine:
     """See Engine."""
 
@@ -81,14 +93,14 @@ class MlxEngine:
         self._pulse = pulse
         self._vocabulary = Vocabulary(model.tokenizer)
         self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
-        self._prompts = Prompts(model, self._pool.context)
+        self._prompts = Prompts(model, self._vocabulary, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
         self._events: list[Event] = []
         self._count = 0
         self._generator = self._build()
         self.context = self._pool.context
-        self.capabilities = ("chat",) if model.tokenizer.has_chat_template else ()
+        self.capabilities = self._prompts.capabilities
         self.tokenizer_sha = model.tokenizer_sha
 
     @property
@@ -100,19 +112,24 @@ class MlxEngine:
         """See Engine."""
         return max(resident_bytes(), mx.get_active_memory() + mx.get_cache_memory())
 
-    def prepare(self, request: Request, arrived: float) -> Prepared:
+    def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine."""
         prepared = self._prompts.prepare(request, arrived)
-        if request.format is None:
+        if request.format is None or isinstance(prepared, Answered):
             return prepared
         return replace(prepared, grammar=self._constrainer.compile(request.format))
 
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
-        self._count += 1
-        sequence = Sequence(self._count, prepared, self._vocabulary)
-        self._waiting.append(sequence)
-        self._events.append(sequence.accepted())
+        job = Job(prepared, self._vocabulary)
+        self._events.append(job.accepted())
+        index = 0
+        for opening in prepared.openings:
+            prefill = _prefill(prepared.request, opening)
+            for _ in range(prepared.request.n):
+                self._count += 1
+                self._waiting.append(Sequence(self._count, index, job, opening, prefill))
+                index += 1
 
     def cancel(self, request_id: str) -> None:
         """See Engine."""
@@ -164,7 +181,8 @@ class MlxEngine:
         for place, temperature in enumerate((0.0, 1.0)):
             request = Request(f"warm-up-{place}", "", ())
             sampling = Sampling(temperature=temperature, top_p=0.5)
-            self.submit(Prepared(request, [0] * (place + 1), 2, sampling, 0.0))
+            opening = Opening([0] * (place + 1), 2)
+            self.submit(Prepared(request, (opening,), sampling, 0.0))
         while self.busy:
             for event in self.step():
                 if isinstance(event, Failed):
@@ -184,7 +202,14 @@ class MlxEngine:
         )
 
     def _make_room(self) -> None:
-        """Puts the youngest back into the queue until the others can grow by a token."""
+        """Puts the youngest back into the queue until the others can grow by a token; a prompt
+        that waits with its cache gives that up before.
+        """
+        prefill = self._waiting[0].prefill if self._waiting else None
+        if prefill is not None and prefill.held:
+            lengths = [sequence.length for sequence in self._running.values()]
+            if not self._pool.fits([prefill.held, *lengths]):
+                prefill.drop()
         while not self._pool.fits(sequence.length for sequence in self._running.values()):
             uid, youngest = max(self._running.items(), key=lambda item: item[1].number)
             self._generator.drop([uid])
@@ -194,15 +219,45 @@ class MlxEngine:
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._parallel:
             sequence = self._waiting[0]
-            running = list(self._running.values())
-            on_trial = [other for other in running if other.careful]
-            if on_trial or (sequence.careful and any(not other.proven for other in running)):
-                return
-            wanted = sequence.length + self._pool.reserve(sequence.remaining)
-            if not self._pool.fits([wanted, *(other.length for other in running)]):
+            if not self._may_join(sequence) or not self._prefilled(sequence):
                 return
             self._waiting.popleft()
-            self._running[self._generator.add(*sequence.join())] = sequence
+            self._events += sequence.begin()
+            if not sequence.ended:
+                self._running[self._generator.add(*sequence.join())] = sequence
+
+    def _may_join(self, sequence: Sequence) -> bool:
+        running = list(self._running.values())
+        on_trial = [other for other in running if other.careful]
+        if on_trial or (sequence.careful and any(not other.proven for other in running)):
+            return False
+        wanted = sequence.length + self._pool.reserve(sequence.remaining)
+        lengths = [wanted, *(other.length for other in running)]
+        prefill = sequence.prefill
+        if prefill is not None and prefill.kept:
+            prefill.alone = not self._pool.fits([prefill.kept, *lengths])
+        return self._pool.fits(lengths)
+
+    def _prefilled(self, sequence: Sequence) -> bool:
+        """Whether its prompt is processed, where that happens apart; else does a piece of it."""
+        prefill = sequence.prefill
+        if prefill is None or prefill.complete:
+            return True
+        if any(not other.proven for other in self._running.values()):
+            return False  # the batch is at a prompt: one piece a step
+        sequence.started()
+        self._pulse.enter("prefill")
+        try:
+            prefill.advance(
+                self._model.module, prefill_step(len(self._running), [len(sequence.prompt)])
+            )
+        except Exception as error:  # noqa: BLE001 - it ran alone, so it is to blame alone
+            for other in self._waiting:
+                if other.prefill is prefill:
+                    self._fail(other, error)
+            self._drop_ended()
+            return False
+        return prefill.complete
 
     def _decode(self) -> None:
         sequences = self._running.values()

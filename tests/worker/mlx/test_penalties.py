@@ -138,7 +138,9 @@ def test_a_running_batch_chooses_what_the_model_of_each_row_chooses(model):
     """Every token, recomputed by mlx-lm in one pass over prompt and answer, without a pipeline."""
     engine = mlx_engine.engine(model)
     asked = requests()
-    prompts = {request.id: list(engine.prepare(request, 0.0).tokens) for request in asked}
+    prompts = {
+        request.id: list(engine.prepare(request, 0.0).openings[0].tokens) for request in asked
+    }
     got = run(engine, asked)
     assert len({tuple(tokens) for tokens in got.values()}) > 4, "the penalties change nothing"
     for request in asked:

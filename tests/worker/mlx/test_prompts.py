@@ -72,14 +72,14 @@ def test_bad_requests_are_refused(engine, fields, code, text):
 
 def test_a_model_without_a_template_says_so_and_takes_an_inline_one(models):
     engine = mlx_engine.engine(mlx_engine.open_model(tiny.cached(models, chat=False)))
-    assert engine.capabilities == ()
+    assert engine.capabilities == ("completion",)
     with pytest.raises(RequestError, match="has no chat template") as caught:
         engine.prepare(chat("a"), 0.0)
     assert caught.value.code == "invalid_request"
     inline = "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ bye }}{% endfor %}"
     request = chat("a", "hi", template=inline, template_kwargs={"bye": "!"})
     prepared = engine.prepare(request, 0.0)
-    assert engine._model.tokenizer.decode(prepared.tokens) == "user:hi!"
+    assert engine._model.tokenizer.decode(prepared.openings[0].tokens) == "user:hi!"
 
 
 def test_prefill_ends_the_prompt_inside_the_answer(engine):
@@ -87,7 +87,7 @@ def test_prefill_ends_the_prompt_inside_the_answer(engine):
         "a", messages=(message("user", "q"), message("assistant", "It is")), prefill=True
     )
     prepared = engine.prepare(request, 0.0)
-    assert engine._model.tokenizer.decode(prepared.tokens).endswith("assistant\nIt is")
+    assert engine._model.tokenizer.decode(prepared.openings[0].tokens).endswith("assistant\nIt is")
 
 
 def test_sampling_is_the_request_over_the_model_over_one(engine):
@@ -100,8 +100,8 @@ def test_sampling_is_the_request_over_the_model_over_one(engine):
 @pytest.mark.parametrize(("asked", "given"), [(None, 43), (5, 5), (500, 43)])
 def test_the_answer_is_bounded_by_the_context(engine, asked, given):
     prepared = engine.prepare(chat("a", "hi", max_tokens=asked), 0.0)
-    assert len(prepared.tokens) == 21
-    assert prepared.limit == given
+    assert len(prepared.openings[0].tokens) == 21
+    assert prepared.openings[0].limit == given
 
 
 @pytest.fixture
@@ -135,5 +135,5 @@ def test_a_long_text_of_few_tokens_is_taken(engine, counted):
     """Eight characters a token are common, more are possible: then all of it is counted."""
     request = chat("a", "<|im_end|>" * 60, template="{{ messages[0].content }}")
     prepared = engine.prepare(request, 0.0)
-    assert len(prepared.tokens) == 60
+    assert len(prepared.openings[0].tokens) == 60
     assert counted == [512, 600]
