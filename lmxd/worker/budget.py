@@ -16,7 +16,7 @@ __all__ = ["Budget"]
 
 class Budget:
     """most: tokens of reasoning. close: the tokens that end it. text: what a token adds to the
-    text. done: the reasoning was closed, and nothing is forced any more.
+    text. done: the reasoning is over, and nothing is forced any more.
     """
 
     def __init__(
@@ -26,35 +26,31 @@ class Budget:
         self._parser = parser
         self._close = deque(close)
         self._text = text
-        self._closing = False
+        self._begun = False
         self.done = not close
-        self._look()
 
     @property
     def forced(self) -> int | None:
-        """The token that has to come next; None: any may."""
-        return self._close[0] if self._closing and self._close else None
+        """The token that has to come next; None: any may. Where a grammar forbids it, in the
+        middle of a character or for good, any other may come all the same.
+        """
+        spent = self._begun or (self._parser.thinking and self._left <= 0)
+        return self._close[0] if spent and not self.done else None
 
     def follow(self, token: int) -> None:
         """Takes the token that came."""
         if self.done:
             return
-        if self._closing:
+        if token == self.forced:
+            self._begun = True
             self._close.popleft()
             self.done = not self._close
-            return
+        elif self._begun:
+            self.done = True
         before = self._parser.thinking
         pieces = self._parser.feed(self._text(token))
         thinking = self._parser.thinking
         self._left -= before or thinking
         # It ended by itself, or the answer began without any.
         ended = before or any(isinstance(piece, Said) for piece in pieces)
-        self.done = ended and not thinking
-        self._look()
-
-    def give_up(self) -> None:
-        """What it forces cannot come next: a grammar has another way to go on."""
-        self.done, self._closing = True, False
-
-    def _look(self) -> None:
-        self._closing = not self.done and self._parser.thinking and self._left <= 0
+        self.done = self.done or (ended and not thinking and not self._begun)

@@ -151,11 +151,8 @@ class Constraint:
     def forced(self) -> int | None:
         """The only token that may come next, where it is the budget that says so."""
         token = None if self._budget is None else self._budget.forced
-        if token is None or self._budget is None or self.matcher is None:
+        if token is None or self.matcher is None or self.matcher.validate_tokens([token]):
             return token
-        if self.matcher.validate_tokens([token]):
-            return token
-        self._budget.give_up()
         return None
 
     @property

@@ -60,8 +60,12 @@ def source(wanted: Wanted) -> str:
         return _of_format(wanted.format or Grammar("json"))
     parts: list[dict[str, Any]] = [{"lark_grammar": wanted.frame}]
     if wanted.format is not None:
-        (part,) = json.loads(_of_format(wanted.format))["grammars"]
-        parts.append({**part, "name": "answer"})
+        answer = _of_format(wanted.format)
+        if wanted.format.kind == "lark":
+            parts.append({"lark_grammar": answer, "name": "answer"})
+        else:
+            (part,) = json.loads(answer)["grammars"]
+            parts.append({**part, "name": "answer"})
     if wanted.calls is not None:
         parts.append({"lark_grammar": wanted.calls, "name": "calls"})
     return json.dumps({"grammars": parts})

@@ -18,7 +18,7 @@ __all__ = ["Speech"]
 
 class Speech:
     """One answer. id, index: of its events. parser: None passes text on as it is. attribution:
-    tells logprobs with the text that is said; None tells none.
+    tells logprobs with the text that is said; None tells none. most: calls after which it is over.
 
     reasoning: tokens so far that were reasoning. called: whether what came last is a whole call.
     """
@@ -30,6 +30,7 @@ class Speech:
         stops: Sequence[str],
         parser: Parser | None,
         attribution: Attribution | None,
+        most: int | None = None,
     ) -> None:
         self._id = id
         self._index = index
@@ -37,6 +38,7 @@ class Speech:
         self._parser = parser
         self._attribution = attribution
         self._calls = 0
+        self._most = most
         self.reasoning = 0
         self.called = False
 
@@ -44,6 +46,11 @@ class Speech:
     def stop(self) -> str | None:
         """The stop string that was found; nothing is said after it."""
         return self._stops.hit
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing that may still come is told: a stop string, or the last call."""
+        return self.stop is not None or (self.called and self._calls == self._most)
 
     def feed(self, text: str) -> list[Event]:
         """The text of one more token, which may be none."""
@@ -54,15 +61,17 @@ class Speech:
         self.reasoning += thinking or self._parser.thinking
         return events
 
-    def finish(self) -> list[Event]:
-        """What was held back, when no more text comes."""
-        events = [] if self._parser is None else self._tell(self._parser.finish())
-        return [*events, *self._flush()]
+    def finish(self, rest: str = "") -> list[Event]:
+        """The last text, of no token of its own, and what was held back."""
+        if self._parser is None:
+            return [*self._say(rest), *self._flush()]
+        pieces = [*self._parser.feed(rest), *self._parser.finish()]
+        return [*self._tell(pieces), *self._flush()]
 
     def _tell(self, pieces: list[Piece]) -> list[Event]:
         events: list[Event] = []
         for piece in pieces:
-            if self.stop is not None:
+            if self.over:
                 break
             events += self._piece(piece)
         return events

@@ -51,9 +51,12 @@ def test_an_answer_without_reasoning_is_not_watched_for_ever():
     assert watched.done
 
 
-def test_what_cannot_come_next_is_given_up():
+def test_what_cannot_come_next_is_waited_for():
     watched = budget(0)
-    assert watched.forced is not None
-    watched.give_up()
+    watched.follow(ord("x"))  # it was the middle of a character
+    assert watched.forced == CLOSE[0]
+    watched.follow(CLOSE[0])
+    assert watched.forced == CLOSE[1]
+    watched.follow(ord("x"))  # a grammar has another way to go on
     assert watched.forced is None
     assert watched.done

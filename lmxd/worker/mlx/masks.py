@@ -15,7 +15,7 @@ from lmxd.worker.constrain import Constraint, GrammarError, Lexicon, Masks
 from lmxd.worker.mlx.detokenize import Vocabulary
 from lmxd.worker.mlx.sampling import Row
 
-__all__ = ["BatchMasks", "lexicon"]
+__all__ = ["BatchMasks", "encoder", "lexicon"]
 
 _BITS = 32
 
@@ -37,10 +37,10 @@ def lexicon(
     tokens = [vocabulary.text_bytes(token) for token in range(size)]
     for token in control:
         tokens[token] = vocabulary.raw(token)
-    return Lexicon(tokens, control, ends, _encoder(tokenizer))
+    return Lexicon(tokens, control, ends, encoder(tokenizer))
 
 
-def _encoder(tokenizer: TokenizerWrapper) -> Callable[[str], Sequence[int]]:
+def encoder(tokenizer: TokenizerWrapper) -> Callable[[str], Sequence[int]]:
     """Text in the middle of an answer to tokens: behind a line feed, since some vocabularies
     put a space before a text's first word.
     """
