@@ -18,8 +18,8 @@ from schemas.wire.openai import Effort as SaidEffort
 from schemas.wire.openai import StreamOptions
 from schemas.wire.openai_chat import ChatRequest, Thinking
 
-_KWARGS_DEPTH_MAX = 16
-_EFFORTS: Mapping[SaidEffort, Effort] = {
+KWARGS_DEPTH_MAX = 16
+EFFORTS: Mapping[SaidEffort, Effort] = {
     "none": "none",
     "minimal": "minimal",
     "low": "low",
@@ -64,7 +64,7 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
         tool_use=openai_tools.use(wire, tools),
         reasoning=_reasoning(wire, ignored),
         template_kwargs=framed(
-            wire.chat_template_kwargs or {}, "chat_template_kwargs", _KWARGS_DEPTH_MAX
+            wire.chat_template_kwargs or {}, "chat_template_kwargs", KWARGS_DEPTH_MAX
         ),
         prefill=continues(wire.continue_final_message, said[-1]),
         identity=wire.user or "anonymous",
@@ -98,7 +98,7 @@ def _reasoning(wire: ChatRequest, ignored: list[str]) -> Reasoning:
     if effort is None and thinking.enabled is False:
         effort = "none"
     budget = wire.thinking_budget if wire.thinking_budget is not None else thinking.max_tokens
-    return Reasoning(_EFFORTS[effort] if effort else None, budget)
+    return Reasoning(EFFORTS[effort] if effort else None, budget)
 
 
 def continues(wish: bool | None, last: Message) -> bool:

@@ -10,8 +10,15 @@ from schemas.wire.openai_completions import (
     DetokenizeRequest,
     TokenizeRequest,
 )
+from schemas.wire.responses import ResponseRequest
 
-_BODIES = (ChatRequest, CompletionRequest, TokenizeRequest, DetokenizeRequest)
+_BODIES = (
+    ChatRequest,
+    CompletionRequest,
+    TokenizeRequest,
+    DetokenizeRequest,
+    ResponseRequest,
+)
 
 
 def schemas(prefix: str) -> dict[str, dict[str, object]]:

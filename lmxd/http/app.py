@@ -37,6 +37,7 @@ from lmxd.http import (
     openai_completions,
     openapi,
     requests,
+    responses,
     routing_decisions,
 )
 from lmxd.http.errors import Errors, speaks_anthropic
@@ -45,6 +46,7 @@ from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
 from lmxd.http.ports import Deps
 from lmxd.http.routing import Handler, Route, register
+from lmxd.http.sockets import PATH, Sockets
 from lmxd.telemetry import logs
 from schemas.errors import Code, RequestError
 
@@ -55,6 +57,7 @@ ROUTES: tuple[Route, ...] = (
     *openai.ROUTES,
     *openai_completions.ROUTES,
     *anthropic.ROUTES,
+    *responses.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
@@ -81,7 +84,7 @@ _CONFIG: dict[str, str | bool | int | float | None] = {
     "RESPONSE_TIMEOUT": 86400,  # deadlines are the gate's; the default kills long generations
     "REQUEST_MAX_SIZE": DISCARD_MAX,
     "REQUEST_MAX_HEADER_SIZE": _HEADER_MAX,
-    "WEBSOCKET_MAX_SIZE": DISCARD_MAX,
+    "WEBSOCKET_MAX_SIZE": 256 * 1024 * 1024,  # far above `limits.body`, which says 413 politely
 }
 
 
@@ -94,6 +97,7 @@ class Server:
         self._servers: list[AsyncioServer] = []
         self._addresses: tuple[Address, ...] = ()
         self._guard = Guard((), (), ())
+        self._sockets = Sockets()
         self._running = 0
         self._rest = asyncio.Event()
         self._rest.set()
@@ -134,6 +138,7 @@ class Server:
         for server in self._servers:
             if server.server is not None:
                 server.server.close()
+        self._sockets.finish()
         self._close_idle()
         await self._at_rest(grace_s)
         self._close_idle()
@@ -157,7 +162,8 @@ class Server:
     def _close_idle(self) -> None:
         for server in self._servers:
             for connection in list(server.connections):
-                connection.close_if_idle()
+                if connection.websocket is None:  # they end by themselves: `Sockets.finish`
+                    connection.close_if_idle()
 
     def _build(self) -> App:
         Http.HEADER_CEILING = max(Http.HEADER_CEILING, _HEADER_MAX)
@@ -172,16 +178,17 @@ class Server:
         # Sanic adds an empty alt-svc header unless it knows the one HTTP version it serves.
         app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
         register(app, ROUTES, self._counted)
+        app.add_websocket_route(self._counted(self._sockets.serve), PATH, name="ws")
         app.register_middleware(self._admit, "request")
         app.register_middleware(self._finish, "response")
         return app
 
     def _counted(self, handler: Handler) -> Handler:
-        async def run(request: Request, **params: str) -> HTTPResponse | None:
+        async def run(request: Request, *socket: object, **params: str) -> HTTPResponse | None:
             self._running += 1
             self._rest.clear()
             try:
-                return await handler(request, **params)
+                return await handler(request, *socket, **params)
             finally:
                 self._running -= 1
                 if not self._running:

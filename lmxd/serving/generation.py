@@ -60,6 +60,7 @@ class Generation:
     def __init__(self, errand: Errand, number: int, since: float, desk: Desk) -> None:
         self.errand = errand
         self.request = request = errand.request
+        self.id = request.id
         self.number = number
         self.since = since
         self.identity = request.identity

@@ -9,6 +9,7 @@ the tokens every sequence has (`_recover`).
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections import deque
 from pathlib import Path
@@ -93,6 +94,7 @@ class MlxEngine:
         self._prompts = Prompts(model, self._chats, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
+        self._timed: list[Job] = []  # those with a deadline
         self._events: list[Event] = []
         self._count = 0
         self._generator = self._build()
@@ -117,6 +119,8 @@ class MlxEngine:
         """See Engine."""
         job = Job(prepared, self._vocabulary)
         self._events.append(job.accepted())
+        if job.due < math.inf:
+            self._timed.append(job)
         index = 0
         for opening in prepared.openings:
             prefill = _prefill(prepared.request, opening)
@@ -146,12 +150,8 @@ class MlxEngine:
 
     def step(self) -> list[Event]:
         """See Engine."""
-        now = time.monotonic()
-        for sequence in [*self._running.values(), *self._waiting]:
-            if sequence.overdue(now):
-                message = f"the answer was not complete after {sequence.request.deadline_ms} ms"
-                self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
-        self._drop_ended()
+        if self._timed:
+            self._end_overdue(time.monotonic())
         self._make_room()
         self._admit()
         self._count_rows()  # before the step too: the beat tells it while a long one runs
@@ -194,6 +194,16 @@ class MlxEngine:
             kept=self._model.tokenizer.encode("\n", add_special_tokens=False)[-1:],
             pulse=self._pulse,
         )
+
+    def _end_overdue(self, now: float) -> None:
+        self._timed = [job for job in self._timed if not job.over]
+        for job in self._timed:
+            if job.due < now:
+                message = f"the answer was not complete after {job.request.deadline_ms} ms"
+                for sequence in [*self._running.values(), *self._waiting]:
+                    if sequence.request is job.request:
+                        self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
+                self._drop_ended()
 
     def _make_room(self) -> None:
         """Puts the youngest back into the queue until the others can grow by a token; a prompt
@@ -269,7 +279,7 @@ class MlxEngine:
         for sequence in self._running.values():
             if sequence.row.error is not None and not sequence.ended:
                 self._fail(sequence, sequence.row.error)
-        self._drop_ended()
+        self._drop_done()
 
     def _advance(self, sequence: Sequence, response: Response) -> None:
         try:
@@ -315,13 +325,16 @@ class MlxEngine:
         self._generator = self._build()
 
     def _drop_ended(self) -> None:
+        self._drop_done()
+        self._waiting = deque(item for item in self._waiting if not item.ended)
+
+    def _drop_done(self) -> None:
+        """Those that run; of those that wait, none ends in a step."""
         ended = [uid for uid, sequence in self._running.items() if sequence.ended]
         if ended:
             self._generator.drop(ended)  # one that ended by itself is gone: no error
             for uid in ended:
                 del self._running[uid]
-        if any(sequence.ended for sequence in self._waiting):
-            self._waiting = deque(item for item in self._waiting if not item.ended)
 
     def _count_rows(self) -> None:
         self._pulse.active, self._pulse.waiting = len(self._running), len(self._waiting)

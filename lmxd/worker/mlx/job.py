@@ -7,6 +7,7 @@ Owned by the engine thread.
 
 from __future__ import annotations
 
+import math
 import time
 
 from lmxd.worker.engine import Prepared
@@ -34,10 +35,16 @@ class Job:
         """The first event."""
         return Accepted(self.request.id, 0, prompt_tokens=self._prompt)
 
-    def overdue(self, now: float) -> bool:
-        """Whether its deadline has passed."""
+    @property
+    def due(self) -> float:
+        """When it must be over, by the clock of `Prepared.arrived`; infinity: whenever."""
         deadline = self.request.deadline_ms
-        return deadline is not None and now > self.prepared.arrived + deadline / 1000
+        return math.inf if deadline is None else self.prepared.arrived + deadline / 1000
+
+    @property
+    def over(self) -> bool:
+        """Whether all its sequences have ended."""
+        return not self._open
 
     def started(self) -> None:
         """One of its sequences waits no more."""

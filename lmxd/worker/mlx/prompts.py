@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lmxd.worker.checks import check_counts, check_sampling, check_tokens, invalid
+from lmxd.worker.checks import check_counts, check_echo, check_sampling, check_tokens, invalid
 from lmxd.worker.engine import Answered, Opening, Prepared
 from lmxd.worker.mlx.chats import Chats
 from lmxd.worker.mlx.infill import Infill
@@ -67,6 +67,9 @@ class Prompts:
             case "count":
                 tokens = self._encode(self._chats.text(request), self._counted)
                 return _answered(request, len(tokens))
+            case "tokenize" if not request.prompts:  # the messages of a chat
+                tokens = self._encode(self._chats.text(request), self._counted)
+                return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
             case "tokenize":
                 tokens = self._text_tokens(self._only(request, str), self._counted, request.special)
                 return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
@@ -108,6 +111,7 @@ class Prompts:
             tokens, shown = list(prompt), self._shown(prompt) if request.echo else ""
         if not tokens:
             raise invalid("the prompt is empty", param="prompt")
+        check_echo(request, len(tokens))
         reading = self._chats.raw(request)
         return self._opening(request, tokens, shown if request.echo else "", reading=reading)
 

@@ -89,10 +89,6 @@ class Sequence:
         """Tokens it may still generate."""
         return self.limit - len(self.generated)
 
-    def overdue(self, now: float) -> bool:
-        """Whether its deadline has passed."""
-        return self._job.overdue(now)
-
     def started(self) -> None:
         """It waits no more: its prompt is processed."""
         self._job.started()

@@ -1,7 +1,7 @@
 """What comes out of a parser: pieces, in order, with white space around markup left out.
 
-Models put line breaks around their tags, and nobody wants to see an answer of two line breaks beside
-a call. White space at the end of what was said is held back until it is known what follows: more
+Models put line breaks around their tags, and nobody wants an answer of two line breaks beside a
+call. White space at the end of what was said is held back until it is known what follows: more
 text (then it is said), or nothing but markup (then it was part of that). Text without markup
 passes unchanged.
 """
@@ -48,6 +48,11 @@ class Answer:
         self.bare = False
         self._marked_since = False
         self._add(Said, body)
+
+    def paragraph(self) -> None:
+        """What is said next is apart from what was said."""
+        if self._said:
+            self.say("\n\n")
 
     def think(self, text: str) -> None:
         """Text of the reasoning, of the block that is open."""

@@ -32,10 +32,6 @@ class Calls(Protocol):
     def markers(self) -> tuple[str, ...]:
         """What may be a control token."""
 
-    @property
-    def close(self) -> str:
-        """Ends reasoning that this format sets apart itself; "" where it does not."""
-
     def openers(self, tools: Toolbox) -> Openers:
         """Who reads what follows each marker; calls of other names are no calls."""
 
@@ -53,7 +49,7 @@ class Family:
         self.name = calls.name if calls else "plain"
         markers = (*(calls.markers if calls else ()), *(tags.markers if tags else ()))
         self.markers: tuple[str, ...] = tuple(dict.fromkeys(markers))
-        self.thinks = tags is not None or bool(calls and calls.close)
+        self.thinks = tags is not None
 
     def parser(self, tools: Sequence[Tool], prompt: str) -> ScriptedParser:
         """One for an answer to this rendered prompt, whose end may have opened the reasoning."""
@@ -64,9 +60,7 @@ class Family:
 
     def close(self) -> str:
         """The text that ends the reasoning; "" where there is none."""
-        if self.tags is not None:
-            return self.tags.ending
-        return self._calls.close if self._calls else ""
+        return self.tags.ending if self.tags else ""
 
     def grammar(self, tools: Sequence[Tool], use: ToolUse) -> str | None:
         """A lark grammar of an answer that calls the tools that `use` allows."""

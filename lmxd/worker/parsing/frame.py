@@ -9,9 +9,10 @@ the reasoning or the answer can be one of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from lmxd.worker.parsing.family import Family
-from lmxd.worker.parsing.lark import Lark
+from lmxd.worker.parsing.lark import Lark, quoted
 from lmxd.worker.parsing.parser import Format
 from lmxd.worker.parsing.think import Tags
 
@@ -19,6 +20,29 @@ __all__ = ["frame"]
 
 _ANY = "/(?s:.*)/"
 _LINES = r"/\n{0,2}/"
+
+
+@dataclass(frozen=True, slots=True)
+class _Headers:
+    """Of a format of messages: what begins the reasoning, what lies between two messages, and
+    what begins the answer. The prompt ends where a header is about to go on.
+    """
+
+    thought: str
+    between: str
+    answer: str
+
+
+_MESSAGES = {
+    "harmony": _Headers(
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant",
+        "<|channel|>final<|message|>",
+    ),
+    "muse_spark": _Headers(
+        " to=self<|message|>", "<|eom|><|start|>assistant", " to=user<|message|>"
+    ),
+}
 
 
 def frame(
@@ -30,8 +54,8 @@ def frame(
     the answer may be, of `@answer` and `@calls`.
     """
     lark = Lark(tokens, form.markers)
-    if form.name == "harmony":
-        return lark.whole(_harmony(lark, bound, reason=reason))
+    if form.name in _MESSAGES:
+        return lark.whole(_message(lark, _MESSAGES[form.name], bound, reason=reason))
     said = f"({' | '.join(bound)})"
     tags = form.tags if isinstance(form, Family) else None
     if tags is None:
@@ -47,27 +71,19 @@ def frame(
 def _thought(lark: Lark, tags: Tags) -> str:
     """What follows the opening tag."""
     lines = lark.rule(_LINES, terminal=True)
-    if lark.is_token(tags.shut):
+    if lark.first_token(tags.shut) == 0:
         return f"{lark.rule(_ANY, terminal=True)} {lark.text(tags.shut)} {lines}"
     # The shortest text that ends with the tag.
-    return f"{lark.rule(_ANY, f'[suffix={_quoted(tags.shut)}]')} {lines}"
+    return f"{lark.rule(_ANY, f'[suffix={quoted(tags.shut)}]')} {lines}"
 
 
-def _harmony(lark: Lark, bound: tuple[str, ...], *, reason: bool) -> str:
-    """The final channel; calls have a grammar that is whole."""
+def _message(lark: Lark, headers: _Headers, bound: tuple[str, ...], *, reason: bool) -> str:
+    """One that is to the reader; calls have a grammar with headers of their own."""
     ways = [each for each in bound if each == "@calls"]
     if "@answer" in bound:
-        final = lark.text("<|channel|>final<|message|>")
-        analysis = " ".join(
-            (
-                lark.text("<|channel|>analysis<|message|>"),
-                lark.rule(_ANY, terminal=True),
-                lark.text("<|end|><|start|>assistant"),
-            )
-        )
-        ways.append(f"({analysis})? {final} @answer" if reason else f"{final} @answer")
+        answer = f"{lark.text(headers.answer)} @answer"
+        if reason and lark.first_token(headers.between) == 0:
+            thought = f"{lark.text(headers.thought)} {lark.rule(_ANY, terminal=True)}"
+            answer = f"({thought} {lark.text(headers.between)})? {answer}"
+        ways.append(answer)
     return " | ".join(ways)
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -177,7 +177,14 @@ def test_a_token_that_ends_a_gap_ends_the_answer(bos_model):
 
 
 BAD = [
-    ((), {}, "invalid_request", "the number of prompts is 0, it must be between 1 and 2048"),
+    ((), {}, "invalid_request", "the number of prompts times n is 0, it must be between"),
+    (("a",) * 100, {"n": 21}, "invalid_request", "prompts times n is 2100, .* 1 and 2048"),
+    (
+        ((40,) * 1500,),
+        {"echo": True, "logprobs": 19, "n": 10},
+        "invalid_request",
+        "of 1500 tokens is 300000 values, the limit is 250000",
+    ),
     (("",), {}, "invalid_request", "the prompt is empty"),
     (((),), {}, "invalid_request", "the prompt is empty"),
     (((1, 10**6, -4),), {}, "invalid_request", "prompt has tokens .*: 1000000, -4"),

@@ -83,3 +83,29 @@ def test_calls_are_another_way_to_answer():
     bound = Bound(tokens=True, calls='start: "call"')
     assert bound.after("") >= {ord("c"), ord("1")}
     assert bound.after("<think>x</think>call") == {END}
+
+
+def test_a_format_of_messages_has_the_answer_in_the_message_to_the_reader():
+    names = ("<|start|>", "<|end|>", "<|message|>", "<|channel|>")
+    ids = {name: 257 + place for place, name in enumerate(names)}
+    form = detect("<|channel|><|message|>", ids)
+    tokens = [*TEXT, b"<end>", *(name.encode() for name in names)]
+    words = Lexicon(tokens, range(256, len(tokens)), [END], lambda text: list(text.encode()))
+
+    def fits(text, *, reason):
+        around = frame(form, ids, "<|start|>assistant", reason=reason, bound=("@answer",))
+        wanted = Wanted(Grammar("regex", "[0-9]+"), None, around)
+        matcher = Constrainer(lambda: words).compile(wanted).matcher()
+        said: list[int] = []
+        while text:
+            name = next((name for name in names if text.startswith(name)), None)
+            said.append(ids[name] if name else ord(text[0]))
+            text = text[len(name or text[0]) :]
+        return matcher.consume_tokens(said) and matcher.is_accepting()
+
+    final = "<|channel|>final<|message|>12"
+    thought = "<|channel|>analysis<|message|>hm\n3<|end|><|start|>assistant"
+    for reason in (True, False):
+        assert fits(final, reason=reason)
+        assert not fits("12", reason=reason)
+        assert fits(thought + final, reason=reason) is reason
