@@ -126,7 +126,7 @@ def _operation(route: Route, path: str, known: Mapping[type, object]) -> dict[st
     operation: dict[str, object] = {
         "tags": [about.tag],
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
-        "summary": about.summary or _summary(route.handler),
+        "summary": about.summary or summary(route.handler),
         "parameters": [*_path_parameters(path), *_parameters(about)],
         "responses": answers,
     }
@@ -169,7 +169,7 @@ def _parameters(about: Description) -> Iterator[dict[str, object]]:
         }
 
 
-def _summary(handler: Handler) -> str:
+def summary(handler: Handler) -> str:
     """The first sentence of the docstring, without the route that it begins with."""
     text = " ".join((handler.__doc__ or "").split("\n\n")[0].split())
     said = re.sub(r"^`[^`]*`(?: and `[^`]*`)?: ", "", text)
