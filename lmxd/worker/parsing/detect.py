@@ -41,7 +41,7 @@ _TAGS = (
 _CHANNEL = ("<|channel>", "<channel|>")
 _GEMMA_TAGS = Tags("<|channel>thought", "<channel|>", anywhere=True, tokens=_CHANNEL)
 
-_TEMPLATES: tuple[tuple[tuple[str, ...], Calls], ...] = (
+_TEMPLATES: tuple[tuple[tuple[str, ...], Calls | type[Harmony | Muse]], ...] = (
     (("<minimax:tool_call>",), MINIMAX),
     (("<|tool_call>", "<tool_call|>"), GEMMA4),
     (("<start_function_call>",), FUNCTION_GEMMA),
@@ -49,14 +49,16 @@ _TEMPLATES: tuple[tuple[tuple[str, ...], Calls], ...] = (
     (("<arg_key>",), GLM),
     (("<|tool_list_start|>",), Pythonic()),
     (("<|tool_call_start|>",), Pythonic()),
-    (("<seed:tool_call>",), SEED),
     (("<tool_call>\\n<function=",), QWEN_CODER),
     (("<tool_call>\n<function=",), QWEN_CODER),
     (("<|tool_calls_section_begin|>",), KIMI_K2),
     (('<function name="', '<param name="'), MINICPM),
     (("[TOOL_CALLS]", "[ARGS]"), Mistral(named=True)),
     (("[TOOL_CALLS]",), Mistral(named=False)),
+    (("<atem:function_calls>",), Muse),
     (("<tool_call>", "tool_call.name"), Hermes()),
+    (("<|channel|>", "<|message|>"), Harmony),
+    (("<seed:tool_call>",), SEED),
     (DEEPSEEK_DSML.markers, DEEPSEEK_DSML),
     ((DEEPSEEK_V3.section[0], "```json"), DEEPSEEK_V3),
     ((DEEPSEEK_V31.section[0],), DEEPSEEK_V31),
@@ -75,15 +77,10 @@ def detect(template: str | None, vocabulary: Mapping[str, int]) -> Format:
     on where neither tells of calls or reasoning.
     """
     text = template or ""
-    if "<atem:function_calls>" in text:
-        return Muse(vocabulary)
-    if "<|channel|>" in text and "<|message|>" in text:
-        return Harmony(vocabulary)
-    calls = next(
-        (calls for shows, calls in _TEMPLATES if all(each in text for each in shows)), None
-    )
-    if calls is None:
-        calls = _of_vocabulary(vocabulary)
+    shown = (calls for shows, calls in _TEMPLATES if all(each in text for each in shows))
+    calls = next(shown, None) or _of_vocabulary(vocabulary)
+    if isinstance(calls, type):
+        return calls(vocabulary)
     return Family(calls, _tags(text, vocabulary), vocabulary)
 
 
