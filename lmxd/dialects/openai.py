@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lmxd.dialects import openai_fields, openai_sampling, openai_tools
+from lmxd.dialects.fields import unsupported
 from lmxd.dialects.openai_formats import grammar
 from lmxd.dialects.openai_messages import messages
 from lmxd.dialects.validation import framed, invalid, validated
@@ -70,6 +71,8 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
         identity=wire.user or "anonymous",
         priority=openai_sampling.priority(wire),
     )
+    if wire.add_generation_prompt is False and not request.prefill:
+        raise unsupported("add_generation_prompt", (True,))
     return Chat(request, bool(wire.stream), include_usage, tuple(ignored))
 
 

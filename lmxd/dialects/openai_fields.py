@@ -50,7 +50,6 @@ _ADVISED = frozenset(
 CHAT = Table(
     unserved={
         **_GENERATED,
-        "add_generation_prompt": (True,),
         "add_special_tokens": (False,),
         "audio": (),
         "best_of": (1,),

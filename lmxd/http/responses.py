@@ -75,6 +75,11 @@ class _Keeping:
     store: Keeping
 
     @property
+    def id(self) -> str:
+        """See Generation."""
+        return self.inner.id
+
+    @property
     def name(self) -> str:
         """See Generation."""
         return self.inner.name
