@@ -89,8 +89,10 @@ def _not_admitted(before: Picture, after: Picture) -> Iterator[str]:
 def _without_effect(before: Picture, after: Picture, *, changed: bool) -> Iterator[str]:
     same = replace(before.effective, generation=0) == replace(after.effective, generation=0)
     if changed and same:
-        turn = after.effective.turn
-        hours = f"; by the clock the next change comes at {turn.at:%Y-%m-%dT%H:%MZ}" if turn else ""
+        turn, leases = after.effective.turn, after.effective.leases
+        coming = [*([turn.at] if turn else ()), *(lease.expires_at for lease in leases)]
+        at = f"{min(coming):%Y-%m-%dT%H:%MZ}" if coming else ""
+        hours = f"; by the clock the next change comes at {at}" if coming else ""
         yield f"nothing that holds at this instant changes{hours}"
 
 

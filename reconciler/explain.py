@@ -26,7 +26,14 @@ from reconciler.drift import words as drifted
 from reconciler.picture import Picture
 from reconciler.prune import words
 from reconciler.silences import silences
-from reconciler.state import ArtifactRef, DiskState, ModelKey
+from reconciler.state import (
+    ArtifactRef,
+    DiskPhase,
+    DiskState,
+    EffectiveModel,
+    ModelKey,
+    ModelState,
+)
 from reconciler.timetable import Turn
 from schemas.quantities import format_bytes, format_duration
 
@@ -293,7 +300,18 @@ def _exceptions(picture: Picture) -> Iterator[tuple[str, str, str]]:
         verdict = picture.plan.verdicts[model.key]
         failure = picture.failure(model)
         refused = verdict.wanted and verdict.admitted is False
+        if verdict.reason == "Suspended" and _arrived(model, picture):
+            continue
         if failure is not None:
             yield model.key, failure.reason, failure.message
         elif refused or verdict.reason in ("Suspended", "UnsupportedField"):
             yield model.key, verdict.reason, verdict.message
+
+
+def _arrived(model: EffectiveModel, picture: Picture) -> bool:
+    """Whether a model that stands still is where it should be."""
+    loaded = picture.current(model.key) is not None
+    if model.state is ModelState.ABSENT:
+        return not loaded and picture.disk(model).phase is DiskPhase.ABSENT
+    there = picture.disk(model).phase is DiskPhase.VERIFIED
+    return there and loaded == (model.state is ModelState.LOADED or model.demanded)

@@ -136,6 +136,7 @@ def _target(sight: _Sight) -> Target:
         message=message,
         retry=retry,
         available_at=sight.model.served_at,
+        context=current.context if current else None,
     )
 
 

@@ -369,10 +369,9 @@ class Live(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY.
-
-    `retry` False means that waiting is useless: answer at once. `revision` is what serves.
-    `available_at`: when a model that is outside its hours is served again.
+    """One model as the gate sees it. `code`, `message`, `retry` explain anything but READY;
+    `retry` False means that waiting is useless: answer at once. `revision` is what serves, and
+    `context` its most tokens. `available_at`: when one outside its hours is served again.
     """
 
     key: ModelKey
@@ -384,6 +383,7 @@ class Target:
     message: str = ""
     retry: bool = True
     available_at: datetime | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,9 @@ from schemas.schedule import DAYS, Schedule
 
 HORIZON = timedelta(days=400)
 """How far ahead anybody looks: every weekly rule and every change of clocks comes up in it."""
+FIRST_YEAR, LAST_YEAR = 1970, 2200
+"""Of the instants that somebody may ask about: beyond them no calendar is sure."""
+
 DAY = timedelta(days=1)
 _SLACK = 2
 """Days by which local dates and UTC may be apart: one for the zone, one for a day left out."""

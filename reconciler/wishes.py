@@ -16,6 +16,7 @@ from schemas.desired import DesiredState
 from schemas.edit import MISSING
 from schemas.errors import Code, RequestError
 from schemas.leaves import setting
+from schemas.parse import nearest
 from schemas.verbs import Copy, Create, Delete, Download, Load, Unload, Verb
 
 __all__ = ["LOADED", "Scene", "Wish", "wished"]
@@ -248,10 +249,11 @@ def _model(name: str, scene: Scene) -> ModelKey:
 
 def _unknown(name: str, scene: Scene) -> RequestError:
     known = sorted(_names(scene))
+    close = nearest(name, known)
     return RequestError(
         Code.MODEL_NOT_FOUND,
         f"there is no model {name[:100]!r}; there is: {', '.join(known[:20]) or 'none'}",
-        hint="download it first: its source is needed, like hf:org/name",
+        hint=f"did you mean {close}?" if close else "`lmxd list` shows the models",
         param="model",
         details={"models": known[:20]},
     )

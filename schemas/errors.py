@@ -71,6 +71,7 @@ class Code(StrEnum):
     THRASHING = "thrashing"
     SHUTTING_DOWN = "shutting_down"
     DEADLINE_EXCEEDED = "deadline_exceeded"
+    CANCELLED = "cancelled"
 
 
 class LmxdError(Exception):

@@ -176,8 +176,9 @@ class Request(Struct, frozen=True, omit_defaults=True):
     """One request to one model.
 
     id: unique in the daemon. name: what the client asked for, echoed back.
-    messages: of `chat` and `count`. prompts: of `completion`, `embed` and `tokenize`; of a
-    `rerank` the query, of a `detokenize` the tokens. documents: of a `rerank`.
+    messages: of `chat` and `count`, and of a `tokenize` without prompts. prompts: of `completion`,
+    `embed` and `tokenize`; of a `rerank` the query, of a `detokenize` the tokens. documents: of a
+    `rerank`.
     n: answers to each prompt; answer i to prompt p has the index `p * n + i`.
     max_tokens: None is as many as fit the context. stop: strings matched on text; never shown.
     logprobs: how many of the likeliest tokens are told at each place; None is no logprobs at all.

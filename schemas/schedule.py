@@ -110,7 +110,8 @@ class When(Strict):
     def _agrees(self) -> When:
         weekly = (" " in self.from_, " " in self.to)
         if weekly[0] != weekly[1]:
-            raise Invalid("from and to have to name a day both, or neither of them")
+            days = 'write days: [fri], from: "22:00" and to: "06:00", or a day at both ends'
+            raise Invalid("from and to have to name a day both, or neither of them", days)
         if all(weekly) and self.days:
             raise Invalid("days has no meaning beside a from that names its day", "remove days")
         if _normal(self.from_) == _normal(self.to):

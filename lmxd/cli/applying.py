@@ -23,11 +23,11 @@ FORMAT = "lmxd/plan"
 
 
 class SavedPlan(msgspec.Struct, frozen=True):
-    """A plan and the change it belongs to; exactly one of `document` and `patch` is set."""
+    """A plan and the change it belongs to; exactly one of `text` and `patch` is set."""
 
     plan_id: str
     etag: str
-    document: dict[str, object] | None = None
+    text: str | None = None
     patch: dict[str, object] | list[object] | None = None
     format: str = FORMAT
     version: int = 1
@@ -62,9 +62,9 @@ def of_plan(named: str, terms: Terms) -> Call:
     if plan.format != FORMAT or plan.version != 1:
         raise _no_plan(named, f"it is {plan.format} {plan.version}")
     terms = replace(terms, plan_id=plan.plan_id)
-    if plan.document is not None:
+    if plan.text is not None:
         terms = replace(terms, if_match=f'"{plan.etag}"')
-        return Call.of_json("PUT", client.DESIRED, plan.document, terms)
+        return Call("PUT", client.DESIRED, plan.text.encode(), YAML, terms)
     kind = JSON_PATCH if isinstance(plan.patch, list) else MERGE_PATCH
     return Call.of_json("PATCH", client.DESIRED, plan.patch, terms, kind)
 

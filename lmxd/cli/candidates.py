@@ -13,7 +13,6 @@ from lmxd.cli.messages import note, warn
 from lmxd.cli.options import Form
 from lmxd.cli.output import structured
 from lmxd.cli.speech import Call
-from lmxd.desired.read import parsed
 from schemas.errors import RequestError
 from schemas.wire.control import Planned
 
@@ -31,7 +30,7 @@ class Wanted:
     def body(self) -> dict[str, object]:
         """What the daemon is asked; raises LmxdError. Reads what is named."""
         if self.file is not None:
-            return {"document": parsed(asking.text(self.file).encode()).data}
+            return {"text": asking.text(self.file)}
         return {"patch": asking.patch(self.patch or "")}
 
 

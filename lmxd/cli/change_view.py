@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lmxd.cli.client import Client, decoded
+from lmxd.cli.meanwhile import meanwhile
 from lmxd.cli.messages import note, warn
 from lmxd.cli.options import Form
 from lmxd.cli.output import structured
@@ -28,7 +29,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 def carry_out(url: str, call: Call, form: Form) -> int:
     """Send a change and show what came of it; returns the exit code."""
-    with Client(url) as daemon:
+    with Client(url) as daemon, meanwhile(url, call.terms.wait_s):
         try:
             content = daemon.send(call)
         except RequestError as error:

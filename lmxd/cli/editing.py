@@ -37,10 +37,13 @@ def edit(url: str, terms: Terms, form: Form) -> int:
         while True:
             _open(draft)
             after = draft.read_bytes()
-            if after in (before, refused):
+            if after == before:
                 draft.unlink()
-                note("nothing was changed" if after == before else "left as it was: not applied")
-                return 0 if after == before else 1
+                note("nothing was changed")
+                return 0
+            if after == refused:
+                note(f"left as it was: not applied; the text is kept in {draft}")
+                return 1
             call = Call("PUT", client.DESIRED, after, YAML, replace(terms, if_match=etag))
             try:
                 code = change_view.carry_out(url, call, form)

@@ -28,15 +28,18 @@ HELP = {
     "ChecksumMismatch": "nothing: the bad files are gone and are brought anew",
     "UnsupportedArchitecture": "another model, or a version of lmxd that knows its architecture",
     "UnsupportedField": "take the fields out, or use a version of lmxd that has them",
-    "CrashLoop": "change its context, parallel or kv_memory, or ask for another try: lmxd retry",
+    "CrashLoop": "change its context, parallel or kv_memory, or ask for another try: lmxd retry {}",
     "NoChatTemplate": "give it one: template",
     "CanaryFailed": "look at what it answered to its canary prompt, or change the prompt",
     "ProbePending": "nothing: the device is being asked what it has",
-    "Suspended": "lmxd resume",
+    "Suspended": "lmxd resume {}",
     "DocumentLocked": "stop the other daemon that serves the same document",
     "FileNotWritable": "change the file's mode, or edit it where it comes from",
 }
-"""By reason, what a person can do."""
+"""By reason, what a person can do; {} is the model, or nothing where it is about them all."""
+
+UNASKED = ("NotWanted", "OnDemandIdle", "OutsideWindow", "Suspended")
+"""Reasons of a condition `Admitted` that is Unknown because nobody wants the model in memory."""
 
 
 def of_daemon(found: DaemonStatus) -> Iterator[str]:
@@ -78,7 +81,7 @@ def of_model(model: ModelStatus, whole: DaemonStatus) -> Iterator[str]:
     yield _line("files", _said(model, "Downloaded"))
     yield _line("memory", f"{_memory(model)}; {_said(model, 'Admitted')}")
     yield _line("answers", _said(model, "Ready"))
-    yield from _obstacles(model)
+    yield from _obstacles(model, whole)
     if model.failure is not UNSET:
         again = model.failure.next_retry
         tries = f"{model.failure.count} failed, "
@@ -100,9 +103,11 @@ def of_model(model: ModelStatus, whole: DaemonStatus) -> Iterator[str]:
         yield from _next(whole)
 
 
-def _obstacles(model: ModelStatus) -> Iterator[str]:
+def _obstacles(model: ModelStatus, whole: DaemonStatus) -> Iterator[str]:
     """What is wrong or in the way, each once, with what would help."""
     told: set[str] = set()
+    halted = whole.condition("Suspended")
+    whole_stands = halted is not None and halted.status == "True"
     for kind, bad in (("Ready", "False"), ("Stalled", "True"), ("Degraded", "True"),
                       ("Drifted", "True"), ("Supported", "False")):  # fmt: skip
         condition = model.condition(kind)
@@ -112,23 +117,25 @@ def _obstacles(model: ModelStatus) -> Iterator[str]:
             yield _line(kind.lower(), condition.message)
         told.add(condition.message)
         if condition.reason not in told:
-            yield from _help(condition.reason)
+            everything = whole_stands and condition.reason == "Suspended"
+            yield from _help(condition.reason, "" if everything else model.key)
         told.add(condition.reason)
     for drift in model.drift:
         found = f"{drift.path} should be {drift.expected}, found {drift.found}"
         yield _line("drifted", found)
 
 
-def _help(reason: str) -> Iterator[str]:
+def _help(reason: str, key: str = "") -> Iterator[str]:
     if reason in HELP:
-        yield _line("would help", HELP[reason])
+        yield _line("would help", HELP[reason].format(key).rstrip())
 
 
 def _said(model: ModelStatus, kind: str) -> str:
     condition: Condition | None = model.condition(kind)
     if condition is None:
         return "not known yet"
-    word = {"True": "yes", "False": "no", "Unknown": "not known yet"}[condition.status]
+    unknown = "no place is asked for" if condition.reason in UNASKED else "not known yet"
+    word = {"True": "yes", "False": "no", "Unknown": unknown}[condition.status]
     return f"{word}: {condition.message}"
 
 

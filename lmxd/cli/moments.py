@@ -6,6 +6,7 @@ this machine where the document names none. A mere hour is the next one of that 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from lmxd.cli import client
-from reconciler.timetable import instant
+from reconciler.timetable import FIRST_YEAR, LAST_YEAR, instant
 
 __all__ = ["Moment", "in_daemon", "read"]
 
@@ -31,13 +32,15 @@ class Moment:
         return isinstance(self.written, datetime) and self.written.tzinfo is not None
 
     def of_zone(self, name: str | None, now: datetime) -> datetime:
-        """The instant in UTC; raises typer.BadParameter for one beyond all years. None: the zone
-        of this machine.
+        """The instant in UTC; raises typer.BadParameter for one of no year that windows know.
+        None: the zone of this machine.
         """
-        try:
-            return self._of_zone(name, now)
-        except OverflowError as error:
-            raise typer.BadParameter(f"--at {self.written} is beyond all years") from error
+        with contextlib.suppress(OverflowError):
+            found = self._of_zone(name, now)
+            if FIRST_YEAR <= found.year <= LAST_YEAR:
+                return found
+        years = f"{FIRST_YEAR} and {LAST_YEAR}"
+        raise typer.BadParameter(f"--at {self.written} is no instant between {years}")
 
     def _of_zone(self, name: str | None, now: datetime) -> datetime:
         zone = ZoneInfo(name) if name is not None else None

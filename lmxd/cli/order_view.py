@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from lmxd.cli import change_view
 from lmxd.cli.client import Client, decoded
+from lmxd.cli.meanwhile import meanwhile
 from lmxd.cli.messages import note, warn
 from lmxd.cli.options import Form
 from lmxd.cli.output import structured
@@ -42,7 +43,7 @@ class Order:
         )
         body = {name: value for name, value in self.body.items() if value is not None}
         call = Call.of_json("POST", f"/admin/models/{self.verb}", body, terms)
-        with Client(url) as daemon:
+        with Client(url) as daemon, meanwhile(url, self.wait_s):
             try:
                 content = daemon.send(call)
             except RequestError as error:
@@ -75,5 +76,5 @@ def _sentence(found: Done) -> str:
     if found.how == "edit":
         return f"generation {found.generation}{ended}"
     if found.how == "release":
-        return f"{found.model} is let go of; the document stays as it is{ended}"
+        return f"{found.model}: the document stays as it is{ended or '; its memory is given back'}"
     return f"nothing to change: generation {found.generation} says so already"

@@ -35,17 +35,19 @@ def find(document: object, path: str) -> object:
 
 
 def keys(document: object, path: str) -> tuple[str, ...]:
-    """The keys of a path, also where nothing stands yet: what is not there is split at dots.
+    """The keys of a path, also where nothing stands yet: what is not there is split at dots, but a
+    new model is called what stands before its field, and a new alias all that is left.
 
     Raises LmxdError for the empty path.
     """
     if path.startswith("/"):
         parts = path[1:].split("/")
         return tuple(part.replace("~1", "/").replace("~0", "~") for part in parts)
-    parts, here, found = path.split("."), document, []
+    parts, here = path.split("."), document
+    found: list[str] = []
     while parts:
         name = _key(here, parts, joined=True) if isinstance(here, dict) else None
-        name = name or parts[0]
+        name = name or _new(parts, found)
         here = here.get(name) if isinstance(here, dict) else None
         found.append(name)
         parts = parts[name.count(".") + 1 :]
@@ -56,6 +58,19 @@ def keys(document: object, path: str) -> tuple[str, ...]:
             hint="write keys joined by dots, like models.tiny.state, or a JSON pointer",
         )
     return tuple(found)
+
+
+def _new(parts: Sequence[str], above: Sequence[str]) -> str:
+    """The key that a path begins with, where no such key is yet; `above` are those before it."""
+    last = above[-1] if above else ""
+    if len(parts) == 1 or last not in ("models", "aliases"):
+        return parts[0]
+    if last == "aliases":
+        return ".".join(parts)
+    from schemas.model import Model  # takes a while, and most paths need it not
+
+    ends = (at for at, part in enumerate(parts) if at and part in Model.model_fields)
+    return ".".join(parts[: next(ends, len(parts))])
 
 
 def _key(here: object, parts: Sequence[str], *, joined: bool) -> str | None:

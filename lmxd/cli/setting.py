@@ -41,8 +41,8 @@ def set_(
 ) -> int:
     """Change fields of the document; the file keeps its comments and all other lines.
 
-    Values are YAML. With --for the change is a lease: it holds for that time, and the file stays
-    as it is.
+    Values are YAML; names may hold dots (models.qwen2.5.state). With --for the change is a lease:
+    it holds for that time, and the file stays as it is.
 
     \b
     Examples:

@@ -127,7 +127,9 @@ def message_of(model: ModelStatus) -> str:
         return f"{model.failure.message}{again}"
     supported, ready = model.condition("Supported"), model.condition("Ready")
     if model.summary in ("Ready", "Idle", "Downloaded", "Absent"):
-        return supported.message if supported and supported.status == "False" else ""
+        if supported and supported.status == "False":
+            return supported.message
+        return "; ".join(f"{each.path}: {each.found}, not {each.expected}" for each in model.drift)
     return ready.message if ready else ""
 
 

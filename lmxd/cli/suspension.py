@@ -58,7 +58,8 @@ def retry(
     output: Output = Form.TABLE,
     url: Url = DEFAULT_URL,
 ) -> int:
-    """Try at once what has failed, whatever its backoff says.
+    """Try at once what has failed, whatever its backoff says, and put right what was changed past
+    lmxd.
 
     \b
     Examples:
@@ -80,7 +81,7 @@ def retry(
     elif found.cleared:
         note(f"{model}: what failed is tried again")
     else:
-        note(f"{model}: nothing has failed")
+        note(f"{model}: nothing has failed, and nothing was changed past lmxd")
     return 0
 
 

@@ -7,7 +7,8 @@ knows: the plan that a change leads to, the models it moves, and when these have
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -94,12 +95,13 @@ class ControlEdits:
     async def planned(self, edit: Edit, at: datetime | None = None) -> Planned:
         """What a change would lead to; see the port."""
         before = await self._outlooks.picture()
+        etag = self._document.etag
         draft = await self._document.draft(replace(edit, force=True))
         await self._judge(before, draft)
         outlook, shadows = await self._outlook(before, self._view(), draft, at)
         return Planned(
             plan_id=outlook.plan_id,
-            etag=await asyncio.to_thread(etag_of, draft.accepted.data),
+            etag=etag,
             generation=draft.accepted.generation,
             changes=change_lines(draft.changes),
             diff=draft.diff,
@@ -115,6 +117,7 @@ class ControlEdits:
         if model is None:
             raise RequestError(Code.MODEL_NOT_FOUND, f"there is no model {key[:128]!r} now")
         cleared = any(subject in before.known.failures for subject in subjects_of(model))
+        cleared = cleared or bool(before.known.drifts.get(model.key))
         self._loop.retry(model.key)
         after = await self._outlooks.picture()
         return Effect(Retried(key, cleared, after.epoch), frozenset({key}))
@@ -141,7 +144,8 @@ class ControlEdits:
         Raises RequestError (plan_stale) when the plan is another.
         """
         before = await self._outlooks.picture()
-        draft = await self._document.draft(edit)
+        with _stale_if_changed(plan_id):
+            draft = await self._document.draft(edit)
         etag = self._document.etag
         outlook, _ = await self._outlook(before, self._view(), draft)
         if outlook.plan_id != plan_id:
@@ -152,12 +156,8 @@ class ControlEdits:
         await self._outlooks.judge(before, replace(self._view(), accepted=draft.accepted))
 
     async def _committed(self, before: Picture, edit: Edit, plan_id: str | None) -> Draft:
-        try:
+        with _stale_if_changed(plan_id):
             return await self._document.commit(edit, partial(self._judge, before))
-        except RequestError as error:
-            if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
-                raise _stale(plan_id, None) from error
-            raise
 
     async def _rehearsed(self, before: Picture, draft: Draft) -> Effect:
         return await self._effect(before, draft, self._view(), before.epoch, dry_run=True)
@@ -196,6 +196,17 @@ class ControlEdits:
 
 def _any_pending(found: Collection[Gap]) -> bool:
     return any(gap.pending for gap in found)
+
+
+@contextmanager
+def _stale_if_changed(plan_id: str | None) -> Iterator[None]:
+    """What is sent with a plan is stale when the document is not the one it was made for."""
+    try:
+        yield
+    except RequestError as error:
+        if plan_id is not None and error.code is Code.PRECONDITION_FAILED:
+            raise _stale(plan_id, None) from error
+        raise
 
 
 def _stale(wanted: str, found: str | None) -> RequestError:

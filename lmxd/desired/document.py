@@ -27,7 +27,6 @@ from lmxd.desired.generations import Generations
 from lmxd.desired.history import Record
 from lmxd.desired.intake import Intake
 from lmxd.desired.probation import Probation
-from lmxd.desired.recovery import end_commits
 from lmxd.desired.standing import Standing
 from lmxd.desired.watch import Watcher
 from lmxd.desired.writing_lock import WritingLock
@@ -169,7 +168,7 @@ class DesiredFile:
         """
         async with self._lock:
             await self._may_write()
-            await self._end_commits()
+            await self._editing.end_commits()
             await self._intake.resume()
             await self._intake.look()
 
@@ -186,12 +185,15 @@ class DesiredFile:
             await self._intake.look()
 
     async def tend(self) -> None:
-        """See again whether the file can be written, and confirm a generation that has lived."""
+        """See again whether the file can be written, and its text kept, and confirm a generation
+        that has lived.
+        """
         async with self._lock:
             before = self._standing.view.writable
             await self._may_write()
             if self._standing.view.writable and not before:
-                await self._end_commits()  # of whoever wrote until now, if he died
+                await self._editing.end_commits()  # of whoever wrote until now, if he died
+            await self._intake.again()
             if self._desk.probation.left_s() == 0.0:
                 await self._mark(lambda known: replace(known, confirmed=True))
 
@@ -223,15 +225,6 @@ class DesiredFile:
 
     async def _may_write(self) -> None:
         self._standing.may_write(await asyncio.to_thread(self._writing.acquire))
-
-    async def _end_commits(self) -> None:
-        desk, writer = self._desk, self._standing.view.writable
-        found = await asyncio.to_thread(
-            end_commits, desk.path, desk.generations, desk.now(), writer=writer
-        )
-        for path in found:
-            message = f"a text that was being written when the daemon died is kept in {path}"
-            self._standing.warn("SaveSetAside", message)
 
     async def _mark(self, add: Callable[[Generation], Generation]) -> None:
         """Keep what is now known about the generation in effect, once."""

@@ -23,7 +23,7 @@ from lmxd.desired.exchange import Displaced, swap
 from lmxd.desired.generation import Generation
 from lmxd.desired.intake import Intake
 from lmxd.desired.preconditions import check_match
-from lmxd.desired.recovery import ROLLBACK
+from lmxd.desired.recovery import ROLLBACK, end_commits
 from lmxd.desired.text_diff import text_diff
 from lmxd.desired.writing_lock import WritingLock
 from reconciler.state import HeldEdit
@@ -164,7 +164,18 @@ class Editing:
             kept = await asyncio.to_thread(self._desk.generations.set_aside, raw, self._desk.now())
             message = f"a save that met an edit over HTTP, and a later one, is kept in {kept}"
             self._standing.warn("SaveSetAside", message)
+            await self.end_commits()
         await self._intake.look()
+
+    async def end_commits(self) -> None:
+        """End what has stopped half way, and keep what it left beside the file."""
+        desk, writer = self._desk, self._standing.view.writable
+        found = await asyncio.to_thread(
+            end_commits, desk.path, desk.generations, desk.now(), writer=writer
+        )
+        for path in found:
+            message = f"a text that was being written when it was stopped is kept in {path}"
+            self._standing.warn("SaveSetAside", message)
 
     async def _base(self, *, over_crash: bool) -> Base:
         """What the file says now, taken in; raises document_invalid or document_held."""
@@ -198,6 +209,7 @@ class Editing:
             generation = await asyncio.to_thread(self._generation, draft, edit, author)
         written = await asyncio.to_thread(self._commit.write, base_sha256, draft.raw, generation)
         if written is None:
+            await self.end_commits()  # who saves and removes the file at once leaves the save
             return None
         self._displaced(written.displaced, hashlib.sha256(draft.raw).hexdigest())
         if written.generation is None:

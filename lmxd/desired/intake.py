@@ -61,6 +61,13 @@ class Intake:
             for follower in desk.followers:
                 await self._catch_up(follower, accepted)
 
+    async def again(self) -> None:
+        """Look once more at a text that is valid and could not be kept: nobody touches the file
+        when its disk has room again.
+        """
+        if self._judged is None:
+            await self.look()
+
     async def look(self) -> None:
         """Read the file, wait until it holds still, and judge it if it is news. Never raises."""
         seen = await self._stable()

@@ -97,17 +97,18 @@ def _strays(path: Path, generations: Generations) -> Iterator[Stray]:
 
 
 def _is_kept(path: Path, generations: Generations, raw: bytes) -> bool:
-    """Is this text in the file or in the history, or can it be put there."""
+    """Is this text in the file, put there now, or in the history."""
     said = hashlib.sha256(raw).hexdigest() == _digest(path)
-    return said or generations.knows(raw) or _put_back(path, generations, raw)
+    return said or _put_back(path, generations, raw) or generations.knows(raw)
 
 
 def _put_back(path: Path, generations: Generations, raw: bytes) -> bool:
     """A save that our exchange had displaced when the daemon died: it belongs into the file, as
-    long as that still holds what displaced it.
+    long as that still holds what displaced it. It may be an old text, saved once more.
     """
     for intended in generations.intended():
-        if _digest(path) == intended.sha256:
+        base = generations.load(intended.base)
+        if _digest(path) == intended.sha256 and (base is None or raw != base.raw):
             with contextlib.suppress(RequestError):
                 displaced = swap(path, intended.sha256, raw)
                 if displaced is not None:

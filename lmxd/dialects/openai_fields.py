@@ -11,7 +11,6 @@ _GENERATED: Mapping[str, tuple[object, ...]] = {
     "adapters": (),
     "allowed_token_ids": ([],),
     "bad_words": ([],),
-    "best_of": (1,),
     "chat_template": (),
     "documents": ([],),
     "dry_multiplier": (0,),
@@ -51,9 +50,9 @@ _ADVISED = frozenset(
 CHAT = Table(
     unserved={
         **_GENERATED,
-        "add_generation_prompt": (True,),
         "add_special_tokens": (False,),
         "audio": (),
+        "best_of": (1,),
         "echo": (False,),
         "function_call": ("none", "auto"),
         "functions": ([],),
@@ -65,6 +64,51 @@ CHAT = Table(
     advisory=_ADVISED | {"moderation", "prediction"},
 )
 """Fields of a chat request that `ChatRequest` does not declare."""
+
+COMPLETION = Table(
+    unserved={
+        **_GENERATED,
+        "add_special_tokens": (True,),
+        "prompt_embeds": (),
+        "reasoning_effort": (),
+        "tools": ([],),
+    },
+    advisory=_ADVISED,
+)
+"""Those of a completion."""
+
+RESPONSE = Table(
+    unserved={
+        "adapter": (),
+        "background": (False,),
+        "context_management": ([],),
+        "conversation": (),
+        "max_tool_calls": (),
+        "n": (1,),
+        "prompt": (),
+        "response_format": ({"type": "text"},),
+        "truncation": ("disabled",),
+    },
+    advisory=_ADVISED | {"moderation", "stream_options"},
+)
+"""Those of a response."""
+
+RESPONSE_REASONING = Table(
+    unserved={}, advisory=frozenset({"context", "generate_summary", "mode", "summary"})
+)
+TEXT = Table(unserved={"verbosity": ("medium",)}, advisory=frozenset())
+
+TOKENIZE = Table(
+    unserved={
+        "add_generation_prompt": (True,),
+        "chat_template": (),
+        "return_token_strs": (False,),
+        "with_pieces": (False,),
+        "parse_special": (True,),
+    },
+    advisory=frozenset(),
+)
+DETOKENIZE = Table(unserved={}, advisory=frozenset())
 
 MESSAGE = Table(
     unserved={"audio": (), "function_call": ()},

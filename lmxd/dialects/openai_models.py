@@ -15,12 +15,16 @@ _NEAREST = (Live.READY, Live.COMING, Live.ON_DEMAND, Live.REFUSED)
 
 def listing(routes: Routes, created: int, *, only_ready: bool) -> dict[str, object]:
     """The body of `GET /v1/models`; `created` in seconds since 1970."""
-    entries = [
+    return {"object": "list", "data": entries(routes, created, only_ready=only_ready)}
+
+
+def entries(routes: Routes, created: int, *, only_ready: bool) -> list[dict[str, object]]:
+    """All model objects."""
+    return [
         entry(name, best(routes, keys), created)
         for name, keys in _names(routes)
         if not only_ready or _is_ready(best(routes, keys))
     ]
-    return {"object": "list", "data": entries}
 
 
 def _is_ready(target: Target | None) -> bool:

@@ -23,6 +23,7 @@ from sanic.server.async_server import AsyncioServer
 from lmxd.http import (
     admin,
     admin_views,
+    anthropic,
     control,
     control_generations,
     control_leases,
@@ -33,15 +34,19 @@ from lmxd.http import (
     health,
     lmstudio,
     openai,
+    openai_completions,
     openapi,
+    requests,
+    responses,
     routing_decisions,
 )
-from lmxd.http.errors import Errors
+from lmxd.http.errors import Errors, speaks_anthropic
 from lmxd.http.guard import Guard
 from lmxd.http.incoming import DISCARD_MAX, App, Incoming
 from lmxd.http.listen import Address, bind, show
 from lmxd.http.ports import Deps
 from lmxd.http.routing import Handler, Route, register
+from lmxd.http.sockets import PATH, Sockets
 from lmxd.telemetry import logs
 from schemas.errors import Code, RequestError
 
@@ -50,6 +55,9 @@ _log = logging.getLogger(__name__)
 ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
+    *openai_completions.ROUTES,
+    *anthropic.ROUTES,
+    *responses.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,
     *control_planning.ROUTES,
@@ -57,6 +65,7 @@ ROUTES: tuple[Route, ...] = (
     *control_generations.ROUTES,
     *control_verbs.ROUTES,
     *events.ROUTES,
+    *requests.ROUTES,
     *routing_decisions.ROUTES,
     *admin.ROUTES,
     *admin_views.ROUTES,
@@ -75,7 +84,7 @@ _CONFIG: dict[str, str | bool | int | float | None] = {
     "RESPONSE_TIMEOUT": 86400,  # deadlines are the gate's; the default kills long generations
     "REQUEST_MAX_SIZE": DISCARD_MAX,
     "REQUEST_MAX_HEADER_SIZE": _HEADER_MAX,
-    "WEBSOCKET_MAX_SIZE": DISCARD_MAX,
+    "WEBSOCKET_MAX_SIZE": 256 * 1024 * 1024,  # far above `limits.body`, which says 413 politely
 }
 
 
@@ -88,6 +97,7 @@ class Server:
         self._servers: list[AsyncioServer] = []
         self._addresses: tuple[Address, ...] = ()
         self._guard = Guard((), (), ())
+        self._sockets = Sockets()
         self._running = 0
         self._rest = asyncio.Event()
         self._rest.set()
@@ -128,6 +138,7 @@ class Server:
         for server in self._servers:
             if server.server is not None:
                 server.server.close()
+        self._sockets.finish()
         self._close_idle()
         await self._at_rest(grace_s)
         self._close_idle()
@@ -151,7 +162,8 @@ class Server:
     def _close_idle(self) -> None:
         for server in self._servers:
             for connection in list(server.connections):
-                connection.close_if_idle()
+                if connection.websocket is None:  # they end by themselves: `Sockets.finish`
+                    connection.close_if_idle()
 
     def _build(self) -> App:
         Http.HEADER_CEILING = max(Http.HEADER_CEILING, _HEADER_MAX)
@@ -166,16 +178,17 @@ class Server:
         # Sanic adds an empty alt-svc header unless it knows the one HTTP version it serves.
         app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
         register(app, ROUTES, self._counted)
+        app.add_websocket_route(self._counted(self._sockets.serve), PATH, name="ws")
         app.register_middleware(self._admit, "request")
         app.register_middleware(self._finish, "response")
         return app
 
     def _counted(self, handler: Handler) -> Handler:
-        async def run(request: Request, **params: str) -> HTTPResponse | None:
+        async def run(request: Request, *socket: object, **params: str) -> HTTPResponse | None:
             self._running += 1
             self._rest.clear()
             try:
-                return await handler(request, **params)
+                return await handler(request, *socket, **params)
             finally:
                 self._running -= 1
                 if not self._running:
@@ -198,6 +211,8 @@ class Server:
     def _finish(self, request: Request, response: BaseHTTPResponse) -> None:
         headers = request.headers
         response.headers["x-request-id"] = _request_id(request)
+        if speaks_anthropic(request):
+            response.headers["request-id"] = _request_id(request)
         cors = self._guard.cors(
             headers.getone("origin", None), headers.getone("access-control-request-headers", None)
         )

@@ -11,11 +11,13 @@ from lmxd.http.incoming import deps_of
 from lmxd.http.outgoing import json_answer, prefers, stamped
 from lmxd.http.query import instant, number, query
 from lmxd.http.routing import Route
-from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData
+from schemas.edit import Edit, EditBody, JsonPatch, MergePatch, WholeData, WholeText
 from schemas.errors import Code, RequestError
 from schemas.wire.control import Planned, Timeline
 
 HOURS, HOURS_MAX = 48, 14 * 24
+_MEMBERS = ("document", "patch", "text")
+"""A candidate: the whole document as values or as YAML text, or a patch."""
 
 
 async def plan(request: Request) -> HTTPResponse:
@@ -39,11 +41,11 @@ async def timeline(request: Request) -> HTTPResponse:
 async def planned(request: Request) -> HTTPResponse:
     """`POST /plan`: what would change and be done with another document, or after a patch."""
     deps, at = deps_of(request), instant(query(request, "at"))
-    given = await fields(request, deps.edits.read_yaml, "document", "patch", needed=True)
+    given = await fields(request, deps.edits.read_yaml, *_MEMBERS, needed=True)
     if len(given) != 1:
         raise RequestError(
             Code.INVALID_REQUEST,
-            "the body must have either document or patch",
+            "the body must have one of document, patch and text",
             hint='write {"patch": {"models": …}}',
         )
     found = await deps.edits.planned(Edit(_candidate(given)), at)
@@ -52,6 +54,10 @@ async def planned(request: Request) -> HTTPResponse:
 
 def _candidate(given: dict[str, object]) -> EditBody:
     ((name, value),) = given.items()
+    if name == "text":
+        if not isinstance(value, str):
+            raise RequestError(Code.INVALID_REQUEST, "text must be a string", param=name)
+        return WholeText(value.encode())
     if isinstance(value, dict):
         return MergePatch(value) if name == "patch" else WholeData(value)
     if isinstance(value, list) and name == "patch":
@@ -63,7 +69,11 @@ def _candidate(given: dict[str, object]) -> EditBody:
 _BASE = "/lmxd/v1"
 _CANDIDATE = {
     "type": "object",
-    "properties": {"document": {"type": "object"}, "patch": {"type": ["object", "array"]}},
+    "properties": {
+        "document": {"type": "object"},
+        "patch": {"type": ["object", "array"]},
+        "text": {"type": "string"},
+    },
     "minProperties": 1,
     "maxProperties": 1,
 }

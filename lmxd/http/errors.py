@@ -1,8 +1,9 @@
 """The only place where an error code becomes an HTTP status, headers and a body.
 
 Errors are raised anywhere below as `LmxdError`; Sanic's own (unknown path, wrong method, broken
-HTTP) are translated here. Bodies come in three shapes: OpenAI's `{"error": {...}}`, LM Studio's,
-which is like it, and RFC 9457 problem documents for the control API. What nobody foresaw is
+HTTP) are translated here. Bodies come in five shapes: OpenAI's `{"error": {...}}`, LM Studio's and
+Anthropic's, which are like it, Ollama's `{"error": "..."}`, and RFC 9457 problem documents for the
+control API. What nobody foresaw is
 `internal`: the traceback goes to the log, the client gets the request id to look for.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import msgspec
 from sanic import exceptions as sanic_errors
@@ -49,6 +51,7 @@ STATUS: Mapping[Code, int] = {
     Code.UNSUPPORTED_MEDIA_TYPE: 415,
     Code.VALIDATION_FAILED: 422,
     Code.PRECONDITION_REQUIRED: 428,
+    Code.CANCELLED: 499,  # not registered, but what proxies say of a request that was given up
     Code.INTERNAL: 500,
     Code.WORKER_DIED: 502,
     Code.QUEUE_FULL: 503,
@@ -139,6 +142,44 @@ def _lmstudio_type(error: LmxdError) -> str:
     return "internal_error" if status_of(error.code) >= 500 else "invalid_request"
 
 
+def anthropic_body(error: LmxdError, request_id: str | None = None) -> Body:
+    """Anthropic's shape: `type` is one of its words, the code stands in `details`."""
+    inner: Body = {
+        "type": _ANTHROPIC_TYPES.get(anthropic_status(error.code)) or _anthropic_type(error),
+        "message": _writable(error.message),
+        "details": {"error_code": str(error.code)},
+    }
+    if isinstance(error, RequestError) and error.param:
+        inner["param"] = _writable(error.param)
+    return {"type": "error", "error": inner | _more(error), "request_id": request_id}
+
+
+def anthropic_status(code: Code) -> int:
+    """The HTTP status of a code there: what has no place now is overloaded."""
+    status = status_of(code)
+    return _OVERLOADED if status == 503 else status
+
+
+_OVERLOADED = 529
+_ANTHROPIC_TYPES: Mapping[int, str] = {
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    _OVERLOADED: "overloaded_error",
+}
+
+
+def _anthropic_type(error: LmxdError) -> str:
+    return "api_error" if status_of(error.code) >= 500 else "invalid_request_error"
+
+
+def ollama_body(error: LmxdError) -> Body:
+    """Ollama's shape: one sentence, with what to do; `code` is ours."""
+    return {"error": _writable(str(error)), "code": str(error.code)}
+
+
 def problem_body(error: LmxdError) -> Body:
     """An RFC 9457 problem document; `code` is the stable name, `detail` the sentence.
 
@@ -207,11 +248,11 @@ def internal(request_id: str) -> RequestError:
     )
 
 
-def respond(error: LmxdError, shape: Shape) -> HTTPResponse:
+def respond(error: LmxdError, shape: Shape, status: int | None = None) -> HTTPResponse:
     """The whole answer to a request that failed before anything was sent."""
     return HTTPResponse(
         msgspec.json.encode(shape(error)),
-        status=status_of(error.code),
+        status=status or status_of(error.code),
         headers=headers_of(error),
         content_type=PROBLEM if shape is problem_body else JSON,
     )
@@ -221,7 +262,16 @@ def shape_of(path: str) -> Shape:
     """The shape of errors at a path: problem documents, but where clients know another."""
     if path.startswith("/api/v1/"):
         return lmstudio_body
+    if path.startswith("/api/") and path != "/api/health":
+        return ollama_body
     return openai_body if path.startswith("/v1") else problem_body
+
+
+def speaks_anthropic(request: Request) -> bool:
+    """Whether answers that two APIs share have Anthropic's shape."""
+    if request.path.startswith("/v1/messages"):
+        return True
+    return request.path.startswith("/v1") and "anthropic-version" in request.headers
 
 
 class Errors(ErrorHandler):
@@ -242,7 +292,11 @@ class Errors(ErrorHandler):
                 exc_info=exception,
             )
             error = internal(request_id)
-        answer = respond(error, shape_of(request.path))
+        if speaks_anthropic(request):
+            shape = partial(anthropic_body, request_id=request_id)
+            answer = respond(error, shape, anthropic_status(error.code))
+        else:
+            answer = respond(error, shape_of(request.path))
         if isinstance(exception, sanic_errors.MethodNotAllowed):
             answer.headers["Allow"] = exception.headers["Allow"]
         if error.code is Code.UNSUPPORTED_MEDIA_TYPE and request.method == "PATCH":

@@ -10,11 +10,11 @@ import uuid
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.dialects import fields, openai, openai_answers, openai_models
-from lmxd.http import errors
+from lmxd.dialects import openai, openai_answers, openai_models
+from lmxd.http import anthropic, errors
 from lmxd.http.description import FLAG, OBJECT, TEXT, Description, Named, Param, json
 from lmxd.http.incoming import Incoming, deps_of, parse
-from lmxd.http.outgoing import ascii_header, json_answer
+from lmxd.http.outgoing import ignored_header, json_answer
 from lmxd.http.routing import Route
 from lmxd.http.streams import Stream
 from lmxd.http.whole import read
@@ -26,8 +26,11 @@ async def models(request: Request) -> HTTPResponse:
     """`GET /v1/models`: every name there is; `?ready=true`: those that answer now."""
     deps = deps_of(request)
     only_ready = _flag(request, "ready")
-    body = openai_models.listing(deps.gate.routes, deps.started, only_ready=only_ready)
-    return json_answer(body)
+    routes, created = deps.gate.routes, deps.started
+    if errors.speaks_anthropic(request):
+        entries = openai_models.entries(routes, created, only_ready=only_ready)
+        return anthropic.models(request, entries)
+    return json_answer(openai_models.listing(routes, created, only_ready=only_ready))
 
 
 def _flag(request: Request, name: str) -> bool:
@@ -46,7 +49,10 @@ async def model(request: Request, name: str) -> HTTPResponse:
     deps = deps_of(request)
     routes = deps.gate.routes
     target = openai_models.best(routes, lookup(routes, name))
-    return json_answer(openai_models.entry(name, target, deps.started))
+    found = openai_models.entry(name, target, deps.started)
+    return (
+        anthropic.model(request, found) if errors.speaks_anthropic(request) else json_answer(found)
+    )
 
 
 async def chat(request: Incoming) -> HTTPResponse | None:
@@ -55,9 +61,8 @@ async def chat(request: Incoming) -> HTTPResponse | None:
     request_id = f"chatcmpl-{uuid.uuid4().hex}"
     asked = await parse(request, lambda body: openai.chat(body, request_id))
     heading = openai_answers.Heading(request_id, asked.request.name, int(deps.now()))
-    ignored = fields.header(asked.ignored)
-    headers = {"Lmxd-Ignored": ascii_header(ignored)} if ignored else {}
-    generation = deps.gate.submit(asked.request)
+    headers = ignored_header(asked.ignored)
+    generation = deps.gate.submit(asked.request, tag=request.request_id)
     if not asked.stream:
         answer, served = await read(generation, choices=asked.request.n)
         return json_answer(openai_answers.completion(heading, answer), headers=headers | served)
@@ -75,11 +80,20 @@ ROUTES = (
         models,
         Description(
             answer=json(OBJECT),
-            params=(Param("ready", "Only names that answer now.", FLAG),),
+            params=(
+                Param("ready", "Only names that answer now.", FLAG),
+                anthropic.VERSION,
+                *anthropic.PAGES,
+            ),
             tag="openai",
         ),
     ),
-    Route("GET", "/v1/models/<name:path>", model, Description(answer=json(OBJECT), tag="openai")),
+    Route(
+        "GET",
+        "/v1/models/<name:path>",
+        model,
+        Description(answer=json(OBJECT), params=(anthropic.VERSION,), tag="openai"),
+    ),
     Route(
         "POST",
         "/v1/chat/completions",

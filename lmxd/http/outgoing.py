@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import msgspec
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
+from lmxd.dialects import fields
 from lmxd.http.ports import Control
 
 _encode = msgspec.json.Encoder().encode
@@ -26,6 +27,12 @@ def json_answer(
 def ascii_header(text: str) -> str:
     """A header value without line breaks or other characters that headers cannot hold."""
     return quote(text, errors="replace", safe="!#$%&'()*+,-./:;<=>?@[]^_`{|}~ ")
+
+
+def ignored_header(names: Iterable[str]) -> dict[str, str]:
+    """The header that names the fields of a body which had no effect."""
+    found = fields.header(names)
+    return {"Lmxd-Ignored": ascii_header(found)} if found else {}
 
 
 def stamped(control: Control) -> dict[str, str]:

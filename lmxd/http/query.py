@@ -11,9 +11,8 @@ from urllib.parse import parse_qsl
 
 from sanic.request import Request
 
+from reconciler.timetable import FIRST_YEAR, LAST_YEAR
 from schemas.errors import Code, RequestError
-
-FIRST_YEAR, LAST_YEAR = 1970, 2200
 
 
 def query(request: Request, *known: str) -> Mapping[str, str]:

@@ -244,8 +244,7 @@ class _Wire:
         response = await self._request.respond(
             headers=dict(headers), content_type=self._medium.content_type
         )
-        if first:
-            await response.send(first)
+        await response.send(first)
         self._response = response
         if self._medium.comments:
             self._beat = self._loop.call_later(self._interval_s, self._on_beat)

@@ -22,6 +22,8 @@ from lmxd.serving.decisions import Decision
 from lmxd.serving.defaults import complete
 from lmxd.serving.dispatch import Dispatch, Errand
 from lmxd.serving.generation import Generation, Served
+from lmxd.serving.open_requests import OpenRequests
+from lmxd.serving.pace import Pace
 from lmxd.serving.pool import Pool
 from lmxd.serving.waiting import Waiting
 from reconciler.state import Demand, Live, ModelKey, Routes, Target
@@ -59,6 +61,8 @@ class Gate:
         self._numbers = itertools.count()
         self._asked: dict[ModelKey, float] = {}
         self._closed = False
+        self._open = OpenRequests()
+        self._pace = Pace(clock)
         self._dispatch = Dispatch(pool.resident, now)
         pool.attend(self)
 
@@ -74,10 +78,11 @@ class Gate:
         """Requests that wait for a place."""
         return len(self._waiting)
 
-    def submit(self, request: Request) -> Generation:
+    def submit(self, request: Request, *, tag: str = "") -> Generation:
         """Take in a request: at once, or raises RequestError for what is known now.
 
-        The caller must `aclose` what it gets. `request.id` must be new in this daemon.
+        The caller must `aclose` what it gets. `request.id` must be new in this daemon. tag: another
+        name for it, that a client gave; several may have the same.
         """
         if self._closed:
             raise _shutting_down()
@@ -86,8 +91,9 @@ class Gate:
         key = choice.target.key
         direct = not self._waiting.at(key) and self._pool.room(key, _places(choice.target))
         if not direct and len(self._waiting) >= self._routes.flow.queue:
-            raise self._queue_full()
+            raise self._queue_full(key)
         generation = Generation(errand, next(self._numbers), self._clock(), self)
+        self._open.add(generation, tag)
         self._asked[key] = self._clock()
         self._waiting.join(key, generation)
         self._start_timer(generation)
@@ -99,6 +105,19 @@ class Gate:
     def decisions(self, limit: int) -> tuple[Decision, ...]:
         """The latest choices by task, the newest first."""
         return self._dispatch.decisions.latest(limit)
+
+    def cancel(self, name: str) -> int:
+        """End the requests of that id or tag; how many there were. One that runs stops at the next
+        token, and its reader gets what there is; one that waits is refused.
+        """
+        found = self._open.named(name)
+        for generation in found:
+            if generation.claim is not None:
+                self._pool.cancel(generation.claim)
+            else:
+                self._waiting.leave(generation)
+                generation.refuse(RequestError(Code.CANCELLED, "the request was cancelled"))
+        return len(found)
 
     def let_go(self, key: ModelKey) -> None:
         """Forget that a model was asked for, unless somebody waits for it: it need not be kept
@@ -122,6 +141,7 @@ class Gate:
         self._routes = routes
         for key in self._asked.keys() - routes.targets.keys():
             del self._asked[key]
+            self._pace.forget(key)
         self.moved()
 
     def demands(self) -> Mapping[ModelKey, Demand]:
@@ -155,6 +175,7 @@ class Gate:
         """A place may be free."""
         if key in self._asked:
             self._asked[key] = self._clock()
+        self._pace.freed(key, waited_for=self._waiting.at(key) > 0)
         self._serve(key)
 
     # --- for generations ----------------------------------------------------------------------
@@ -166,6 +187,7 @@ class Gate:
 
     def leave(self, generation: Generation) -> None:
         """Nobody wants it any more."""
+        self._open.remove(generation)
         self._waiting.leave(generation)
         if generation.claim is not None:
             self._pool.release(generation.claim)
@@ -246,11 +268,15 @@ class Gate:
         used = waiting or self._pool.in_flight(key)
         return Demand(waiting=waiting, quiet_s=0.0 if used else now - asked)
 
-    def _queue_full(self) -> RequestError:
-        """Retry-After is how long the first in line has waited: about how long a place takes."""
+    def _queue_full(self, key: ModelKey) -> RequestError:
+        """Retry-After is when those who wait now will have their places; before that is known, how
+        long the first in line has waited.
+        """
         limit = self._routes.flow.queue
         oldest = next(iter(self._waiting), None)
-        waited = self._clock() - oldest.since if oldest else 0.0
+        waited = self._pace.until(key, self._waiting.at(key))
+        if waited is None:
+            waited = self._clock() - oldest.since if oldest else 0.0
         return RequestError(
             Code.QUEUE_FULL,
             f"{len(self._waiting)} requests wait already, the limit is {limit}",

@@ -16,7 +16,7 @@ from lmxd.serving.delegation import asks
 from lmxd.serving.dispatch import Errand
 from reconciler.state import ModelKey
 from schemas.errors import Code, RequestError
-from schemas.inference import Accepted, Event, Failed, Text, Usage
+from schemas.inference import Accepted, Event, Failed, Finish, Text, Usage
 
 __all__ = ["Desk", "Generation", "Served"]
 
@@ -60,9 +60,11 @@ class Generation:
     def __init__(self, errand: Errand, number: int, since: float, desk: Desk) -> None:
         self.errand = errand
         self.request = request = errand.request
+        self.id = request.id
         self.number = number
         self.since = since
         self.identity = request.identity
+        self.priority = request.priority
         self.name = request.name
         self.served: Served | None = None
         self.claim: Claim | None = None
@@ -121,9 +123,8 @@ class Generation:
         """Nobody reads any more: the worker stops at the next token. May be called again."""
         self._events.clear()
         self._unread = 0
-        if not self._over:
-            self._end()
-            self._desk.leave(self)
+        self._end()
+        self._desk.leave(self)
 
     # --- for the pool -------------------------------------------------------------------------
 
@@ -138,6 +139,9 @@ class Generation:
             return True
         if isinstance(event, Failed) and self._accepted is None:
             self.refuse(_as_error(event))
+            return True
+        if isinstance(event, Finish) and self._accepted is None:
+            self.refuse(RequestError(Code.CANCELLED, "the request was cancelled"))
             return True
         if self.errand.offered and asks(event):
             self._desk.hand_over(self)

@@ -17,7 +17,7 @@ from reconciler.actions import Load
 from reconciler.state import ExitReport, InstancePhase, InstanceUid, InstanceView, ModelKey
 from schemas import frames
 from schemas.errors import Code, RequestError
-from schemas.inference import Event, Failed, Request, Usage
+from schemas.inference import Event, Request, Usage
 
 __all__ = ["Instance"]
 
@@ -117,6 +117,11 @@ class Instance:
         if self.worker is not None:
             self.worker.cancel(claim.request_id)
 
+    def cancel(self, claim: Claim) -> None:
+        """End the request at the next token; its holder hears of it."""
+        if self._claims.get(claim.request_id) is claim and self.worker is not None:
+            self.worker.cancel(claim.request_id)
+
     def end_rest(self, code: Code, message: str) -> int:
         """Fail and cancel all claims that are held; how many there were."""
         rest = [(claim, claim.holder) for claim in self._claims.values() if claim.holder]
@@ -143,7 +148,7 @@ class Instance:
             if claim.holder is not None and not claim.holder.deliver(event):
                 log.info("slow reader cancelled", extra={"uid": self.uid, "request": event.id})
                 self.let_go(claim)
-            if isinstance(event, (Usage, Failed)):  # the last a holder is told
+            if isinstance(event, Usage):  # the last of a request, also after a failure
                 del self._claims[event.id]
                 self._unhold(claim)
                 ended = True

@@ -85,6 +85,12 @@ class Pool:
         if instance is not None:
             instance.let_go(claim)
 
+    def cancel(self, claim: Claim) -> None:
+        """End the request at the next token; its holder hears of it, as of any other end."""
+        instance = self._instances.get(claim.uid)
+        if instance is not None:
+            instance.cancel(claim)
+
     def in_flight(self, key: ModelKey) -> int:
         """Claims held on all instances of a model."""
         return sum(i.in_flight for i in self._instances.values() if i.key == key)

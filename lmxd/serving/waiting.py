@@ -1,5 +1,5 @@
-"""Who waits for which model, and whose turn it is: first come first served for one identity,
-turn by turn between identities.
+"""Who waits for which model, and whose turn it is: the greatest priority first; of equal ones
+turn by turn between identities, and first come first served for one identity.
 
 It holds no request longer than it waits: an identity, and a model, without a waiter leave no trace.
 """
@@ -17,14 +17,19 @@ __all__ = ["Waiter", "Waiting"]
 
 
 class Waiter(Protocol):
-    """Something that waits: its arrival number, and who asks."""
+    """Something that waits: its arrival number, its priority, and who asks."""
 
     number: int
+    priority: int
     identity: str
 
 
 W = TypeVar("W", bound=Waiter)
 _BY_NUMBER = attrgetter("number")
+
+
+def _by_turn(waiter: Waiter) -> tuple[int, int]:
+    return -waiter.priority, waiter.number
 
 
 class Waiting(Generic[W]):
@@ -58,9 +63,9 @@ class Waiting(Generic[W]):
         return self._places.get(waiter.number)
 
     def join(self, key: ModelKey, waiter: W) -> None:
-        """Wait for `key`: behind those of its identity that came before it."""
+        """Wait for `key`: behind those of its identity and priority that came before it."""
         line = self._lines.setdefault(key, {})
-        insort(line.setdefault(waiter.identity, []), waiter, key=_BY_NUMBER)
+        insort(line.setdefault(waiter.identity, []), waiter, key=_by_turn)
         self._places[waiter.number] = key
 
     def rejoin(self, key: ModelKey, waiter: W) -> None:
@@ -91,7 +96,8 @@ class Waiting(Generic[W]):
         line = self._lines.get(key)
         if not line:
             return None
-        identity = next(iter(line))
+        greatest = max(same[0].priority for same in line.values())
+        identity = next(each for each, same in line.items() if same[0].priority == greatest)
         same = line.pop(identity)
         waiter = same.pop(0)
         line[identity] = same

@@ -10,29 +10,52 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lmxd.worker.constrain import Compiled
 from lmxd.worker.pulse import Pulse
 from schemas.frames import Load
 from schemas.inference import Event, Request, Sampling
 
-__all__ = ["Engine", "EngineModule", "Prepared", "Report"]
+__all__ = ["Answered", "Engine", "EngineModule", "Opening", "Prepared", "Report"]
 
 Report = Callable[[int, int], None]
 """Called with bytes done and bytes in all while a model loads."""
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """One prompt in tokens.
+
+    limit: most tokens to generate; 0 only where the prompt itself is wanted. shown: the text that
+    comes before the answer. ends: tokens that end this answer, beside the model's own.
+    """
+
+    tokens: Sequence[int]
+    limit: int
+    shown: str = ""
+    ends: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A valid request in tokens.
 
-    limit: most tokens to generate, at least 1. sampling: nothing left open but the seed.
-    arrived: `time.monotonic` when the worker got it.
+    openings: one for each prompt, and `request.n` answers to each. sampling: nothing left open
+    but the seed; answer i to a prompt has the seed + i. arrived: `time.monotonic` when the worker
+    got it. grammar: what the answers must match.
     """
 
     request: Request
-    tokens: Sequence[int]
-    limit: int
+    openings: tuple[Opening, ...]
     sampling: Sampling
     arrived: float
+    grammar: Compiled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request that ended before it reached the engine, with its events."""
+
+    events: tuple[Event, ...]
 
 
 class Engine(Protocol):
@@ -49,8 +72,10 @@ class Engine(Protocol):
     def memory(self) -> int:
         """Bytes this model takes now: resident, or on the device where that is more."""
 
-    def prepare(self, request: Request, arrived: float) -> Prepared:
-        """Template, tokens and checks; called on the preparation thread; raises RequestError."""
+    def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
+        """Template, tokens and checks, and the answer where no model is needed for it; called on
+        the preparation thread; raises RequestError.
+        """
 
     def submit(self, prepared: Prepared) -> None:
         """Queues a request: its `Accepted` is among the events of the next step."""

@@ -4,23 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
 
-from lmxd.worker.engine import Prepared
+from lmxd.worker.engine import Answered, Prepared
 from schemas.frames import Cancel, Load, Memory, Stop
-from schemas.inference import Event
 
-__all__ = ["Inbox", "Item", "Refused"]
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A request that ended before it reached the engine, with its last events."""
-
-    events: tuple[Event, ...]
+__all__ = ["Inbox", "Item"]
 
 
-Item = Load | Prepared | Refused | Cancel | Memory | Stop
+Item = Load | Prepared | Answered | Cancel | Memory | Stop
 
 
 class Inbox:

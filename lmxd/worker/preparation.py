@@ -1,7 +1,8 @@
-"""The preparation thread: requests in, prepared requests or refusals out, in order.
+"""The preparation thread: requests in, prepared requests, answers or refusals out, in order.
 
 Templates and tokenizers take milliseconds to seconds on a long prompt; the engine thread must not
-stop decoding for that. A request that fails here fails alone and never reaches the engine.
+stop decoding for that. A request that fails here, or needs only a tokenizer, never reaches the
+engine.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import time
 from collections.abc import Callable
 
 from lmxd.worker import log
-from lmxd.worker.engine import Prepared
-from lmxd.worker.inbox import Inbox, Item, Refused
+from lmxd.worker.engine import Answered, Prepared
+from lmxd.worker.inbox import Inbox, Item
 from lmxd.worker.pulse import Pulse
 from schemas.errors import Code, RequestError
 from schemas.inference import Event, Failed, Finish, Request, Timings, Usage
@@ -21,11 +22,12 @@ from schemas.inference import Event, Failed, Finish, Request, Timings, Usage
 __all__ = ["Preparation", "refusal"]
 
 _NOTHING = Timings(0.0, 0.0, 0.0)
+_Prepare = Callable[[Request, float], Prepared | Answered]
 
 
-def refusal(request_id: str, code: str, message: str, hint: str | None = None) -> Refused:
+def refusal(request_id: str, code: str, message: str, hint: str | None = None) -> Answered:
     """The events of a request that fails before any token."""
-    return Refused(
+    return Answered(
         (
             Failed(request_id, 0, code, message, hint, retryable=code == Code.MODEL_DRAINING),
             Usage(request_id, 0, 0, 0, 0, _NOTHING),
@@ -44,7 +46,7 @@ class Preparation:
         self._pending: set[str] = set()
         self._cancelled: set[str] = set()
 
-    def start(self, prepare: Callable[[Request, float], Prepared]) -> None:
+    def start(self, prepare: _Prepare) -> None:
         """Starts the thread; requests that came before are waiting."""
         threading.Thread(
             target=self._run, args=(prepare,), name="worker-prepare", daemon=True
@@ -70,7 +72,7 @@ class Preparation:
             self._cancelled.add(request_id)
             return True
 
-    def _run(self, prepare: Callable[[Request, float], Prepared]) -> None:
+    def _run(self, prepare: _Prepare) -> None:
         while True:
             request, arrived = self._requests.get()
             item = self._prepared(prepare, request, arrived)
@@ -84,9 +86,7 @@ class Preparation:
                 self._inbox.put(item)
 
     @staticmethod
-    def _prepared(
-        prepare: Callable[[Request, float], Prepared], request: Request, arrived: float
-    ) -> Item:
+    def _prepared(prepare: _Prepare, request: Request, arrived: float) -> Item:
         try:
             return prepare(request, arrived)
         except RequestError as error:
@@ -96,9 +96,9 @@ class Preparation:
             return refusal(request.id, Code.INTERNAL, f"the request could not be prepared: {error}")
 
 
-def _cancelled(request_id: str) -> Refused:
+def _cancelled(request_id: str) -> Answered:
     events: tuple[Event, ...] = (
         Finish(request_id, 0, "cancelled"),
         Usage(request_id, 0, 0, 0, 0, _NOTHING),
     )
-    return Refused(events)
+    return Answered(events)

@@ -17,8 +17,8 @@ from typing import NoReturn, cast
 
 from lmxd.worker import log
 from lmxd.worker.channel import Channel, end_process
-from lmxd.worker.engine import Engine, EngineModule, Prepared
-from lmxd.worker.inbox import Inbox, Item, Refused
+from lmxd.worker.engine import Answered, Engine, EngineModule, Prepared
+from lmxd.worker.inbox import Inbox, Item
 from lmxd.worker.preparation import Preparation, refusal
 from lmxd.worker.pulse import Pulse
 from schemas.errors import ActionError, Code
@@ -156,7 +156,7 @@ class Worker:
         match item:
             case Prepared():
                 engine.submit(item)
-            case Refused():
+            case Answered():
                 return item.events
             case Cancel():
                 engine.cancel(item.id)

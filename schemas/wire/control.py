@@ -79,8 +79,8 @@ class Changed(Struct, frozen=True, omit_defaults=True):
 class Planned(Struct, frozen=True):
     """What `POST /plan` answers: what would change, and what would then be done.
 
-    `plan_id` names this plan; a change that carries it as `Lmxd-Plan` is refused with 409
-    `plan_stale` when it would now lead to another one.
+    `etag` is that of the document it was made for. `plan_id` names this plan; a change that
+    carries it as `Lmxd-Plan` is refused with 409 `plan_stale` when it would now lead to another.
     """
 
     plan_id: str
@@ -133,7 +133,7 @@ class LeaseEnded(Struct, frozen=True, omit_defaults=True):
 
 
 class Retried(Struct, frozen=True, omit_defaults=True):
-    """A model whose failures were forgotten; `cleared` False: there was none."""
+    """A model whose failures, and changes past lmxd, were forgotten; `cleared` False: none were."""
 
     model: str
     cleared: bool

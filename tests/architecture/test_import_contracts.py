@@ -184,6 +184,7 @@ PLANTED = (
         "lmxd.serving.names -> schemas.wire.control ",
     ),
     ("pydantic only", "lmxd/serving/pool.py", "import pydantic", "lmxd.serving.pool -> pydantic "),
+    ("Grammars only", "lmxd/worker/process.py", "import llguidance", "lmxd.worker.process -> llgu"),
     ("MLX only", "lmxd/worker/process.py", "import mlx.core", "lmxd.worker.process -> mlx "),
     ("MLX only", "lmxd/host/probe.py", "import mlx_lm", "lmxd.host.probe -> mlx_lm "),
 )

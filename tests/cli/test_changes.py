@@ -139,6 +139,20 @@ async def test_a_saved_plan_is_carried_out_while_it_holds(lmxd: Shell, tmp_path:
     assert "auto: other" in lmxd.daemon.document.read_text()
 
 
+async def test_the_saved_plan_of_a_whole_text_brings_that_text(lmxd: Shell, tmp_path: Path) -> None:
+    file, plan = tmp_path / "new.yaml", tmp_path / "new.json"
+    file.write_text(
+        text := DOCUMENT.replace("# sleeps", "# rests").replace("auto: tiny", "auto: other")
+    )
+    made = await lmxd("plan", "-f", str(file), "--out", str(plan))
+    assert made.code == 0, made.err
+    done = await lmxd("apply", "--plan", str(plan))
+    assert done.code == 0, done.err
+    assert lmxd.daemon.document.read_text() == text
+    refused = await lmxd("apply", "--plan", str(plan))
+    assert (refused.code, "does not hold any more" in refused.err) == (1, True)
+
+
 async def test_a_saved_plan_goes_stale(lmxd: Shell, tmp_path: Path) -> None:
     plan = tmp_path / "load.json"
     made = await lmxd("plan", "--patch", "{models: {other: {state: loaded}}}", "--out", str(plan))
@@ -165,6 +179,19 @@ async def test_apply_makes_a_text_the_file(lmxd: Shell, tmp_path: Path) -> None:
     assert "nothing to change" in again.err
 
 
+async def test_diff_of_a_file_shows_what_apply_would_make_of_the_file(
+    lmxd: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "new.yaml"
+    file.write_text("# another\nversion: 1\n\nmodels:\n  tiny: {source: builtin:tiny-chat}\n")
+    rehearsed = await lmxd("apply", "-f", str(file), "--dry-run")
+    for said in (await lmxd("diff", "-f", str(file)), await lmxd("plan", "-f", str(file))):
+        lines = said.out.split("plan for")[0]
+        assert lines, said.err
+        assert rehearsed.out.startswith(lines)
+    assert "-version: 1          # the format" in (await lmxd("diff", "-f", str(file))).out
+
+
 async def test_edit_applies_what_the_editor_saves_and_opens_again_when_refused(
     lmxd: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +211,12 @@ async def test_edit_applies_what_the_editor_saves_and_opens_again_when_refused(
     monkeypatch.setenv("EDITOR", "true")
     unchanged = await lmxd("edit")
     assert (unchanged.code, unchanged.err) == (0, "nothing was changed\n")
+    monkeypatch.setenv("EDITOR", "sed -i s/loaded/loded/")
+    refused = await lmxd("edit")
+    assert (refused.code, "not applied" in refused.err) == (1, True)
+    left = Path(refused.err.split("kept in ")[1].split("\n")[0])
+    assert "state: loded" in left.read_text()
+    left.unlink()
     monkeypatch.setenv("EDITOR", "/no/such/editor")
     failed = await lmxd("edit")
     assert failed.code == 1
@@ -232,7 +265,8 @@ async def test_suspend_and_resume_are_edits_of_one_line(lmxd: Shell) -> None:
 
 async def test_retry_says_whether_there_was_anything_to_retry(lmxd: Shell) -> None:
     said = await lmxd("retry", "tiny")
-    assert (said.code, said.err) == (0, "tiny: nothing has failed\n")
+    nothing = "tiny: nothing has failed, and nothing was changed past lmxd\n"
+    assert (said.code, said.err) == (0, nothing)
     assert (await lmxd("retry", "nobody")).code == 1
 
 

@@ -92,6 +92,35 @@ def test_a_model_that_failed_says_why_what_helps_and_when_it_is_tried_again() ->
     assert "  by the clock    Sat 2026-11-21 06:00 Europe/Paris: day opens, night closes" in lines
 
 
+def test_a_change_that_is_left_as_it_is_shows_in_the_status() -> None:
+    away = DriftStatus("disk.files", "verified files", "no files", "2026-01-01")
+    assert "files" in status_view.message_of(model(summary="Idle", drift=(away,)))
+    assert status_view.message_of(model(summary="Idle")) == ""
+
+
+def test_what_would_help_can_be_typed() -> None:
+    still = because("Ready", "False", "Suspended", "the model is suspended")
+    crashing = because("Ready", "False", "CrashLoop", "crashed")
+    all_still = because("Suspended", "True", "Suspended", "suspend is true")
+    of_one = told(explanation.of_model(model(conditions=(still,)), daemon()))
+    of_all = daemon(conditions=(all_still,))
+    assert "  would help      lmxd resume tiny" in of_one.splitlines()
+    assert (
+        "  would help      lmxd resume"
+        in told(explanation.of_model(model(conditions=(still,)), of_all)).splitlines()
+    )
+    assert "lmxd retry tiny" in told(explanation.of_model(model(conditions=(crashing,)), daemon()))
+
+
+def test_a_place_that_nobody_asks_for_is_no_riddle() -> None:
+    idle = because("Admitted", "Unknown", "NotWanted", "state is downloaded")
+    early = because("Admitted", "Unknown", "ProbePending", "the device is not known yet")
+    lines = told(explanation.of_model(model(conditions=(idle,)), daemon()))
+    assert "; no place is asked for: state is downloaded" in lines
+    lines = told(explanation.of_model(model(conditions=(early,)), daemon()))
+    assert "; not known yet: the device is not known yet" in lines
+
+
 def test_the_next_try_is_told() -> None:
     failure = FailureStatus("HubUnreachable", "cut", 1, "2026-11-20T12:00:05Z")
     lines = told(explanation.of_model(model(summary="Failed", failure=failure), daemon()))

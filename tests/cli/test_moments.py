@@ -43,10 +43,10 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         read(text)
 
 
-@pytest.mark.parametrize("text", ["0001-01-01T00:00", "9999-12-31T23:59", "0001-01-01T00:00+10:00"])
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00", "9999-01-01T00:00", "9999-12-31T23:59", "0001-01-01T00:00+10:00"]
+)
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Adak"])
 def test_the_ends_of_the_calendar_do_not_break_it(text: str, zone: str) -> None:
-    try:
-        assert read(text).of_zone(zone, NOW).tzinfo is UTC
-    except typer.BadParameter as error:
-        assert "beyond all years" in error.message  # noqa: PT017 - either is right
+    with pytest.raises(typer.BadParameter, match="is no instant between 1970 and 2200"):
+        read(text).of_zone(zone, NOW)

@@ -47,6 +47,7 @@ async def test_load_waits_and_prints_the_key(lmxd: Shell) -> None:
     assert lmxd.daemon.document.read_text() == DOCUMENT.replace("downloaded", "loaded")
     assert summary(await lmxd.daemon.status(), "tiny") == "Ready"
     assert "generation" in said.err
+    assert "tiny: loading" in said.err  # it may take long, so it is not silent
     again = await lmxd("load", "builtin:tiny-chat")
     assert (again.code, again.out) == (0, "tiny\n")
     assert "nothing to change" in again.err
@@ -69,7 +70,7 @@ async def test_a_ttl_makes_a_lease(lmxd: Shell) -> None:
     assert lmxd.daemon.document.read_text() == DOCUMENT
     assert lease in (await lmxd("leases")).out
     gone = await lmxd("unload", "tiny")
-    assert f"let go of; the document stays as it is; ended {lease}" in gone.err
+    assert f"tiny: the document stays as it is; ended {lease}" in gone.err
     assert "no leases" in (await lmxd("leases")).err
 
 
@@ -113,3 +114,15 @@ async def test_what_is_refused_says_why(lmxd: Shell) -> None:
 async def test_help_has_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute([verb, "--help"]) == 0
     assert f"\n  lmxd {verb}" in capsys.readouterr().out.replace("    lmxd", "  lmxd")
+
+
+async def test_what_fails_meanwhile_is_told_before_the_wait_is_over(lmxd: Shell) -> None:
+    said = await lmxd("pull", "file:/no/such/folder", "--wait", "1s")
+    assert said.code == 1
+    assert "folder: there is no folder /no/such/folder" in said.err
+
+
+async def test_a_verb_on_a_name_that_is_not_there_names_the_nearest(lmxd: Shell) -> None:
+    said = await lmxd("unload", "tinny")
+    assert (said.code, "download it" in said.err) == (1, False)
+    assert "did you mean tiny?" in said.err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmxd.cli.paths import find
+from lmxd.cli.paths import find, keys
 from schemas.errors import LmxdError
 
 DOCUMENT = {
@@ -54,3 +54,23 @@ def test_a_wrong_path_says_what_is_there(path: str, message: str, hint: str | No
     with pytest.raises(LmxdError) as caught:
         find(DOCUMENT, path)
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("models.llama-3.2.source", ("models", "llama-3.2", "source")),
+        ("models.llama-3.2-1.5b.sampling.top_p", ("models", "llama-3.2-1.5b", "sampling", "top_p")),
+        ("models.state.state", ("models", "state", "state")),
+        ("models.llama-3.2", ("models", "llama-3.2")),
+        ("models.qwen2.5.context", ("models", "qwen2.5", "context")),
+        ("aliases.gpt-3.5-turbo", ("aliases", "gpt-3.5-turbo")),
+        ("schedules.night.set.models.llama-3.2.state",
+         ("schedules", "night", "set", "models", "llama-3.2", "state")),
+        ("schedules.a.set.aliases.b.5", ("schedules", "a", "set", "aliases", "b.5")),
+        ("limits.memory", ("limits", "memory")),
+        ("/models/new.one/state", ("models", "new.one", "state")),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_new_may_hold_dots(path: str, found: tuple[str, ...]) -> None:
+    assert keys(DOCUMENT, path) == found

@@ -5,13 +5,18 @@ The killed process is a real one; what it leaves on disk is what the next one fi
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lmxd.desired import commit
+from lmxd.desired.exchange import swap
+from lmxd.desired.names import swap_names
 from schemas.edit import WholeText
+from schemas.errors import RequestError
 from tests.kit.desk import ONE, TWO, Desk, opened, patch
 
 HUMAN = "# by hand\n" + ONE
@@ -120,6 +125,18 @@ async def test_a_save_that_had_just_been_displaced_comes_back(desk: Desk) -> Non
     assert (desk.text, desk.generation, desk.litter) == (HUMAN, 1, [])
     assert desk.history.intended() == []
     assert desk.history.knows(HUMAN.encode())
+
+
+async def test_a_displaced_save_of_an_old_text_comes_back_too(desk: Desk) -> None:
+    """The history has it, but it is what somebody wants now."""
+    await desk.started()
+    await desk.save(TWO)
+    await desk.file.close()
+    kill(desk, "settle", ONE)
+    assert "4k" in desk.text
+    await desk.started()
+    assert (desk.text, desk.models, desk.litter) == (ONE, ["one"], [])
+    assert [each.author for each in desk.kept] == ["file"] * 3
 
 
 async def test_a_displaced_save_is_not_put_over_a_later_one(desk: Desk) -> None:
@@ -236,3 +253,30 @@ async def test_a_read_only_file_ends_a_killed_commit_too(desk: Desk) -> None:
     await desk.started()
     assert (desk.generation, desk.history.intended()) == (2, [])
     assert desk.kept[0].author == "bot"
+
+
+async def test_a_save_of_a_file_that_is_then_removed_is_kept(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The save lands just before the exchange, the removal before it is swapped back: no crash
+    is needed for a text that stands only beside the file.
+    """
+
+    saves = [TWO]
+
+    def swapped(one: str, other: str) -> bool:
+        for text in saves:
+            desk.path.write_text(text)
+        done = swap_names(one, other)
+        if saves:
+            desk.path.unlink()
+            saves.clear()
+        return done
+
+    await desk.started()
+    monkeypatch.setattr(commit, "swap", functools.partial(swap, exchange=swapped))
+    with pytest.raises(RequestError, match="not valid"):
+        await desk.file.commit(patch(context="4k"))
+    assert (desk.path.exists(), desk.litter, desk.history.intended()) == (False, [], [])
+    assert desk.history.knows(TWO.encode())
+    assert [each.reason for each in desk.events] == ["SaveSetAside"]

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.state import Accepted
 from schemas.desired import DesiredState
-from schemas.edit import JsonPatch, MergePatch, WholeData
+from schemas.edit import JsonPatch, MergePatch, WholeData, WholeText
 from tests.http.test_control_api import DAY_CODER
 from tests.kit.http_stage import STATUS, Stage, accepted_document, stage
 
@@ -176,6 +176,7 @@ async def test_history_is_listed_shown_and_gone_back_to() -> None:
         ({"patch": {"suspend": True}}, MergePatch({"suspend": True})),
         ({"patch": [{"op": "test"}]}, JsonPatch([{"op": "test"}])),
         ({"document": {"version": 1}}, WholeData({"version": 1})),
+        ({"text": "version: 1  # one\n"}, WholeText(b"version: 1  # one\n")),
     ],
 )
 async def test_a_plan_of_what_might_be(body: object, expected: object) -> None:
@@ -188,7 +189,16 @@ async def test_a_plan_of_what_might_be(body: object, expected: object) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"patch": {}, "document": {}}, {"patch": 7}, {"document": []}, {"path": {}}, [], None],
+    [
+        {},
+        {"patch": {}, "document": {}},
+        {"patch": 7},
+        {"text": {}},
+        {"document": []},
+        {"path": {}},
+        [],
+        None,
+    ],
 )
 async def test_a_plan_needs_one_document_or_one_patch(body: object) -> None:
     async with stage() as on:

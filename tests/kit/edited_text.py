@@ -15,6 +15,7 @@ from tests.kit.plain_values import YAML12, Data, Path, canon, differ, means, ord
 __all__ = ["fault_of", "moved"]
 
 COMMENT = re.compile(r"#\tc[0-9]+\.|# note [0-9]+")
+BREAK = re.compile(r"\r\n|\n|\r")
 
 
 def fault_of(base: bytes, found: bytes, data: Data) -> str:
@@ -37,8 +38,8 @@ def _lost(base: str, found: str, data: Data) -> str:
     paths = [*differ(before, data), *([("models",)] if moved(before, data) else [])]
     root = yaml.compose(base, Loader=YAML12)
     touched = {line for path in paths for line in _touched(root, path, data)}
-    there = iter(found.split("\n"))
-    for number, line in enumerate(base.split("\n")):
+    there = iter(BREAK.split(found))  # a last line without an end gets that of the others
+    for number, line in enumerate(BREAK.split(base)):
         if number not in touched and line.strip() and line not in there:
             return line
     return ""

@@ -32,7 +32,7 @@ class FakeGeneration:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.name = request.name
+        self.id, self.name = request.id, request.name
         self.served: Served | None = None
         self.closed = asyncio.Event()
         self._events: deque[Event | Exception | None] = deque()
@@ -109,14 +109,20 @@ class FakeGate:
         self.routes = routes or Routes()
         self.script = script
         self.refusal: RequestError | None = None
+        self.cancelled: list[str] = []
         self.decided: tuple[Decision, ...] = ()
         self.taken: list[FakeGeneration] = []
         self._arrived = asyncio.Condition()
 
-    def submit(self, request: Request) -> FakeGeneration:
+    def cancel(self, name: str) -> int:
+        self.cancelled.append(name)
+        return sum(name in {each.request.id, each.tag} for each in self.taken)
+
+    def submit(self, request: Request, *, tag: str = "") -> FakeGeneration:
         if self.refusal is not None:
             raise self.refusal
         generation = FakeGeneration(request)
+        generation.tag = tag
         self.taken.append(generation)
         self.script(generation)
         self._waker = asyncio.ensure_future(self._wake())

@@ -17,6 +17,7 @@ The last message of a request says how it is answered, by its first word:
     call TOOL A B  where that tool is offered: accepted, a call of it, finish; else as `say`
     refuse CODE    failed before accepted
     fail A B …     accepted, texts, failed
+    partly         accepted, the first of two choices failed, then nothing until cancelled
     flood          accepted, texts of 64 KiB until cancelled
     die A B …      accepted, texts, then SIGKILL · die-early: SIGKILL before accepted
     mute           accepted, then no frame any more
@@ -174,7 +175,7 @@ class Peer:
         if verb not in {"call", "echo", "flood", "release", "stick"}:
             for word in words:
                 self.step(Text(request.id, 0, f"{word} "))
-        if verb in {"fail", "die", "mute", "deaf", "stick"}:
+        if verb in {"fail", "die", "mute", "deaf", "stick", "partly"}:
             self.go_wrong(request, verb, words)
             return
         match verb:
@@ -213,6 +214,9 @@ class Peer:
             case "fail":
                 self.step(Failed(request.id, 0, "internal", "scripted failure"))
                 self.usage(request.id)
+            case "partly":
+                self.step(Failed(request.id, 0, "internal", "scripted failure"))
+                self.held[request.id] = request
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "mute":

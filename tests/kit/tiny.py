@@ -49,6 +49,8 @@ def make(
     layers: int = 2,
     vocab: int | None = None,
     generation_config: dict[str, object] | None = None,
+    control: Sequence[str] = (),
+    bos: bool = False,
 ) -> Path:
     """Writes a model and gives its folder.
 
@@ -56,11 +58,13 @@ def make(
     tokenizer: `bytes` or `spm`. says: the answer to everything (llama only): a text without
     repeated bytes, or pieces, no two alike, each one token. loop: it says it for ever, else the
     end token follows. mib: pads a llama with zero weights to about that many MiB.
-    hidden, layers, vocab: other sizes, for benchmarks.
+    hidden, layers, vocab: other sizes, for benchmarks. control, bos: see `tiny_tokenizer.write`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pieces = _pieces(says)
-    size, ids = tiny_tokenizer.write(folder, kind=tokenizer, chat=chat, pieces=pieces)
+    size, ids = tiny_tokenizer.write(
+        folder, kind=tokenizer, chat=chat, pieces=pieces, control=control, bos=bos
+    )
     size = max(size, vocab or 0)
     inner = 2 * hidden if mib is None else max(1, mib * 2**20 // (4 * 3 * layers * hidden))
     config = _config(arch, size, context, hidden, layers, inner)

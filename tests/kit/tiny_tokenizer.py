@@ -31,10 +31,19 @@ def byte_letters() -> list[str]:
     return [letters[byte] for byte in range(256)]
 
 
-def write(folder: Path, *, kind: str, chat: bool, pieces: Sequence[bytes]) -> tuple[int, list[int]]:
+def write(
+    folder: Path,
+    *,
+    kind: str,
+    chat: bool,
+    pieces: Sequence[bytes],
+    control: Sequence[str] = (),
+    bos: bool = False,
+) -> tuple[int, list[int]]:
     """Writes the tokenizer's files; gives the vocabulary's size and the ids of `pieces`.
 
-    pieces: byte strings that must be tokens of their own, encodable or not.
+    pieces: byte strings that must be tokens of their own, encodable or not. control: further
+    control tokens. bos: every text begins with `<|endoftext|>`.
     """
     vocab: dict[str, int] = {}
     for token in SPECIAL:
@@ -56,7 +65,12 @@ def write(folder: Path, *, kind: str, chat: bool, pieces: Sequence[bytes]) -> tu
             vocab.setdefault(left, len(vocab))
     merges = list(dict.fromkeys(merges))
     ids = [vocab.setdefault(_token(piece, kind, letters), len(vocab)) for piece in pieces]
-    (folder / "tokenizer.json").write_text(json.dumps(_document(kind, vocab, merges)))
+    for token in control:
+        vocab[token] = len(vocab)
+    document = _document(kind, vocab, merges, (*SPECIAL, *control))
+    if bos:
+        document["post_processor"] = _begin(SPECIAL[0], vocab)
+    (folder / "tokenizer.json").write_text(json.dumps(document))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": "<|im_end|>",
@@ -64,6 +78,7 @@ def write(folder: Path, *, kind: str, chat: bool, pieces: Sequence[bytes]) -> tu
         "additional_special_tokens": ["<|im_start|>"],
         "clean_up_tokenization_spaces": False,
         **({"chat_template": TEMPLATE} if chat else {}),
+        **({"bos_token": SPECIAL[0]} if bos else {}),
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     return len(vocab), ids
@@ -75,7 +90,19 @@ def _token(piece: bytes, kind: str, letters: list[str]) -> str:
     return letters[piece[0]] if len(piece) == 1 else piece.decode().replace(" ", "▁")
 
 
-def _document(kind: str, vocab: dict[str, int], merges: list[tuple[str, str]]) -> dict[str, object]:
+def _begin(token: str, vocab: dict[str, int]) -> dict[str, object]:
+    text = {"Sequence": {"id": "A", "type_id": 0}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": token, "type_id": 0}}, text],
+        "pair": [text, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {token: {"id": token, "ids": [vocab[token]], "tokens": [token]}},
+    }
+
+
+def _document(
+    kind: str, vocab: dict[str, int], merges: list[tuple[str, str]], special: Sequence[str]
+) -> dict[str, object]:
     if kind == "bytes":
         level = {
             "type": "ByteLevel",
@@ -116,7 +143,7 @@ def _document(kind: str, vocab: dict[str, int], merges: list[tuple[str, str]]) -
                 "normalized": False,
                 "special": True,
             }
-            for token in SPECIAL
+            for token in special
         ],
         **parts,
         "post_processor": None,

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from reconciler import consequences, preview
 from reconciler.picture import Picture
-from reconciler.state import DiskPhase, ModelKey
+from reconciler.state import DiskPhase, Lease, ModelKey
 from tests.reconciler.stage import Entry, edit, entry, world
 from tests.reconciler.test_windows import EVENING, NIGHT, shop
 from tests.reconciler.test_windows import edit as edit_shop
@@ -74,6 +74,12 @@ def test_a_change_for_later_says_that_nothing_changes_now_and_when_it_does() -> 
         "by the clock the next change comes at 2026-11-20T22:00Z",
     )
     assert consequences.warnings(before, after, changed=False) == ()
+    until = here.at + timedelta(minutes=30)
+    lease = Lease("l-1", "bot", here.at, until, {"models": {"day": {"priority": 9}}})
+    lent = replace(before, config=replace(here.config, leases=(lease,)))
+    lent = preview.at_instant(lent, here.at, "")
+    (said,) = consequences.warnings(lent, lent, changed=True)
+    assert said.endswith("the next change comes at 2026-11-20T20:29Z")
 
 
 def test_a_plan_keeps_its_name_until_something_moves() -> None:

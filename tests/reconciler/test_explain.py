@@ -70,6 +70,20 @@ def test_a_switch_for_which_there_is_no_room_beside_what_never_fits() -> None:
     )
 
 
+def test_what_is_as_it_should_be_misses_nothing_while_all_stands_still() -> None:
+    here = world(a=3, b=3, c=3)
+    edit(here, a=entry("a"), b=entry("b", "downloaded"))
+    here.settle()
+    accepted = here.config.accepted
+    assert accepted is not None
+    models = {"a": entry("a"), "b": entry("b", "downloaded"), "c": entry("c")}
+    here.edit({**accepted.data, "models": models, "suspend": True})
+    text = explain.text(here.settle().picture)
+    assert "x  c: the whole document is suspended" in text
+    assert "x  a:" not in text
+    assert "x  b:" not in text
+
+
 def test_names_that_nobody_answers_for_are_listed_with_the_seconds_of_measured_loads() -> None:
     here = world(a=10, b=12)
     aliases = {"auto": "b", "both": ["a", "b"], "old": "a"}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.kit.bot import Bot
 from tests.kit.daemon import Daemon, condition, running
 from tests.kit.documents import instance, loaded, say, workers, write
 from tests.kit.hub import Hub
@@ -50,6 +51,11 @@ async def test_a_worker_killed_by_hand_stays_away_over_a_restart_when_drift_is_a
         )
         assert instance(status, "one") is None
         write(document, {"one": loaded(folder, priority=60)}, **adopt)
+        await daemon.until(lambda s: instance(s, "one") is not None, "one is back")
+        await kill_idle(daemon)
+        await daemon.until(lambda s: instance(s, "one") is None, "adopted again")
+        again = await Bot(daemon).send("POST", "models/one/retry")
+        assert again.json()["cleared"]
         await daemon.until(lambda s: instance(s, "one") is not None, "one is back")
         assert await say(daemon, "one") == "abc"
 

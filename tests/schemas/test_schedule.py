@@ -34,7 +34,7 @@ def test_both_forms_of_a_rule_are_accepted(rule: dict[str, Any]) -> None:
     [
         ({"from": "22:00", "to": "22:00:00"}, "from and to are equal"),
         ({"from": "fri 22:00", "to": "fri 22:00"}, "from and to are equal"),
-        ({"from": "fri 22:00", "to": "06:00"}, "name a day both"),
+        ({"from": "fri 22:00", "to": "06:00"}, "name a day both, or neither of them"),
         ({"days": ["mon"], "from": "fri 22:00", "to": "mon 06:00"}, "days has no meaning"),
         ({"days": ["monday"], "from": "22:00", "to": "06:00"}, "is not a day"),
         ({"from": "friday 22:00", "to": "mon 06:00"}, "is not a day"),

@@ -17,6 +17,7 @@ M, N = ModelKey("m"), ModelKey("n")
 class Waiter:
     number: int
     identity: str = "a"
+    priority: int = 0
 
 
 def turns(waiting: Waiting[Waiter], key: ModelKey = M) -> list[int]:
@@ -42,6 +43,15 @@ def test_one_identity_is_served_in_order_of_arrival() -> None:
 def test_identities_take_turns() -> None:
     waiting, _ = line("a", "a", "a", "a", "b", "c", "b")
     assert turns(waiting) == [0, 4, 5, 1, 6, 2, 3]
+
+
+def test_the_greatest_priority_goes_first() -> None:
+    waiting: Waiting[Waiter] = Waiting()
+    for number, (identity, priority) in enumerate(
+        [("a", 0), ("a", 1), ("b", 1), ("a", 1), ("c", -1), ("b", 0)]
+    ):
+        waiting.join(M, Waiter(number, identity, priority))
+    assert turns(waiting) == [1, 2, 3, 5, 0, 4]
 
 
 def test_one_that_comes_again_and_again_does_not_overtake() -> None:

@@ -8,12 +8,15 @@ of its rows carry our `Row` objects, its `logprobs` the `Place` where they are t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
 from mlx_lm.generate import BatchGenerator, GenerationBatch, PromptProcessingBatch
 
+from lmxd.worker.mlx.masks import BatchMasks
+from lmxd.worker.mlx.penalties import Penalties
 from lmxd.worker.mlx.sampling import Row, Sampler
 from lmxd.worker.pulse import Pulse
 
@@ -48,6 +51,8 @@ class _Decoding(GenerationBatch):
 
     def __init__(self, sampler: Sampler, pulse: Pulse, *arguments: Any, **named: Any) -> None:
         self._sampler = sampler
+        self._masks = BatchMasks()
+        self._penalties = Penalties()
         self._pulse = pulse
         super().__init__(*arguments, **named)  # takes the first step
 
@@ -56,8 +61,15 @@ class _Decoding(GenerationBatch):
         inputs = self._current_tokens = self._next_tokens
         places = self._next_logprobs
         logits = self.model(inputs[:, None], cache=self.prompt_cache)[:, -1, :]
+        wanted = self._penalties.apply(logits, self.samplers, inputs, self.tokens)
+        if self._masks.needed(self.samplers):
+            # The masks depend on the tokens of the step before: they are made while the device
+            # computes the logits, and `tolist` below finds its tokens already there.
+            mx.async_eval(wanted)  # type: ignore[no-untyped-call]
+            before = cast("list[int]", inputs.tolist())
+            wanted = self._masks.apply(wanted, self.samplers, before)
         # Computed while the host handles the tokens of the step before.
-        self._next_tokens = self._sampler.choose(logits, self.samplers)
+        self._next_tokens = self._sampler.choose(wanted, self.samplers)
         told, self._next_logprobs = self._sampler.tell(logits, self._next_tokens)
         also = told.arrays if told is not None else []
         mx.async_eval(self._next_tokens, *also)  # type: ignore[no-untyped-call]
@@ -109,11 +121,20 @@ class _Prompts(PromptProcessingBatch):
 class Generator(BatchGenerator):
     """A batch generator whose rows are sampled together.
 
-    parallel: most sequences at once. end_tokens: each ends a sequence. pulse: told of each phase.
+    parallel: most sequences at once. end_tokens: each ends a sequence. kept: further tokens that
+    no sampler may always take away. pulse: told of each phase.
     """
 
-    def __init__(self, model: Module, *, parallel: int, end_tokens: set[int], pulse: Pulse) -> None:
-        self._sampler = Sampler()
+    def __init__(
+        self,
+        model: Module,
+        *,
+        parallel: int,
+        end_tokens: set[int],
+        kept: Iterable[int] = (),
+        pulse: Pulse,
+    ) -> None:
+        self._sampler = Sampler({*end_tokens, *kept})
         self._pulse = pulse
         super().__init__(
             model,
@@ -137,9 +158,19 @@ class Generator(BatchGenerator):
         )
         self._prompt_batch = self._prompts([])
 
-    def add(self, tokens: list[int], limit: int, row: Row) -> int:
-        """Queues a sequence that generates at most `limit` tokens; gives its uid."""
-        uids = self.insert([tokens], [limit], samplers=[cast("Any", row)])
+    def add(self, tokens: list[int], limit: int, row: Row, cache: list[Any] | None = None) -> int:
+        """Queues a sequence that generates at most `limit` tokens; gives its uid.
+
+        cache: of all tokens but the last; it belongs to the batch from now on.
+        """
+        known = [] if cache is None else tokens[:-1]
+        uids = self.insert(
+            [tokens[len(known) :]],
+            [limit],
+            caches=[cast("Any", cache)],
+            all_tokens=[known],
+            samplers=[cast("Any", row)],
+        )
         return int(uids[0])
 
     def take_step(self) -> list[Response]:

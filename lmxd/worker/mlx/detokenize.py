@@ -19,7 +19,7 @@ from mlx_lm.tokenizer_utils import (
     TokenizerWrapper,
 )
 
-from lmxd.worker.mlx.logprobs import Known
+from lmxd.worker.mlx.logprobs import Scored
 from schemas.inference import Alternative, TokenLogprob
 
 __all__ = ["Detokenizer", "Vocabulary"]
@@ -63,9 +63,19 @@ class Vocabulary:
 
     def detokenizer(self, *, continues: bool) -> Detokenizer:
         """One for a new sequence; `continues`: its text goes on from the prompt's."""
-        if self._letters is None and self._pieces is None:
+        if not self.bytewise:
             return _Windowed(self._tokenizer.decode, self._special)
         return _Bytewise(self.text_bytes, trim=self._trim and not continues)
+
+    @property
+    def bytewise(self) -> bool:
+        """Whether `text_bytes` knows the text of every token."""
+        return self._letters is not None or self._pieces is not None
+
+    @property
+    def control(self) -> set[int]:
+        """The tokens that have no text."""
+        return self._special
 
     def raw(self, token: int) -> bytes:
         """The bytes a token stands for, control tokens as they are written."""
@@ -80,7 +90,7 @@ class Vocabulary:
         """Whether a token has text in an answer: it is no control token and no padding."""
         return token not in self._special and bool(self.raw(token))
 
-    def told(self, token: int, known: Known, width: int, *, trim: bool = False) -> TokenLogprob:
+    def told(self, token: int, known: Scored, width: int, *, trim: bool = False) -> TokenLogprob:
         """A token with its logprob and its `width` likeliest rivals. trim: see Detokenizer."""
         logprob, rivals = known
         raw = self.raw(token).removeprefix(b" " if trim else b"")

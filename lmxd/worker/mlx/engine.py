@@ -9,8 +9,10 @@ the tokens every sequence has (`_recover`).
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,11 +21,15 @@ import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is w
 import transformers  # noqa: F401
 
 from lmxd.worker import log
-from lmxd.worker.engine import Prepared, Report
+from lmxd.worker.constrain import Constrainer
+from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
 from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.job import Job
+from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
+from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.probe import versions
 from lmxd.worker.mlx.prompts import Prompts
 from lmxd.worker.mlx.sampling import Place
@@ -37,6 +43,8 @@ __all__ = ["MlxEngine", "open_engine", "warm"]
 
 # Failed steps, with nobody to blame, that one sequence may live through.
 _FAULTS = 3
+# The shortest prompt, in tokens, that is worth processing apart for several answers.
+_SHARED = 64
 
 
 def warm() -> dict[str, str]:
@@ -52,7 +60,9 @@ def open_engine(load: Load, pulse: Pulse, report: Report) -> MlxEngine:
     # On a pulse of its own: the first steps compile kernels and may take minutes, which is
     # normal in the phase warm-up and a hang in the phase decode.
     MlxEngine(model, load.limits, Pulse()).warm_up()
-    return MlxEngine(model, load.limits, pulse)
+    engine = MlxEngine(model, load.limits, pulse)
+    engine.read_ahead()
+    return engine
 
 
 def _check_options(load: Load) -> None:
@@ -65,6 +75,14 @@ def _check_options(load: Load) -> None:
     raise ActionError("UnsupportedField", reason, terminal=True)
 
 
+def _prefill(request: Request, opening: Opening) -> Prefill | None:
+    """How this prompt is processed; None: with the batch, once for each answer."""
+    told = request.logprobs if request.echo else None
+    if told is None and (request.n == 1 or len(opening.tokens) < _SHARED):
+        return None
+    return Prefill(list(opening.tokens), request.n, told)
+
+
 class MlxEngine:
     """See Engine."""
 
@@ -75,14 +93,16 @@ class MlxEngine:
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
         self._vocabulary = Vocabulary(model.tokenizer)
-        self._prompts = Prompts(model.tokenizer, model.defaults, self._pool.context)
+        self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
+        self._prompts = Prompts(model, self._vocabulary, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
+        self._timed: list[Job] = []  # those with a deadline
         self._events: list[Event] = []
         self._count = 0
         self._generator = self._build()
         self.context = self._pool.context
-        self.capabilities = ("chat",) if model.tokenizer.has_chat_template else ()
+        self.capabilities = self._prompts.capabilities
         self.tokenizer_sha = model.tokenizer_sha
 
     @property
@@ -94,16 +114,26 @@ class MlxEngine:
         """See Engine."""
         return max(resident_bytes(), mx.get_active_memory() + mx.get_cache_memory())
 
-    def prepare(self, request: Request, arrived: float) -> Prepared:
+    def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine."""
-        return self._prompts.prepare(request, arrived)
+        prepared = self._prompts.prepare(request, arrived)
+        if request.format is None or isinstance(prepared, Answered):
+            return prepared
+        return replace(prepared, grammar=self._constrainer.compile(request.format))
 
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
-        self._count += 1
-        sequence = Sequence(self._count, prepared, self._vocabulary)
-        self._waiting.append(sequence)
-        self._events.append(sequence.accepted())
+        job = Job(prepared, self._vocabulary)
+        self._events.append(job.accepted())
+        if job.due < math.inf:
+            self._timed.append(job)
+        index = 0
+        for opening in prepared.openings:
+            prefill = _prefill(prepared.request, opening)
+            for _ in range(prepared.request.n):
+                self._count += 1
+                self._waiting.append(Sequence(self._count, index, job, opening, prefill))
+                index += 1
 
     def cancel(self, request_id: str) -> None:
         """See Engine."""
@@ -126,18 +156,18 @@ class MlxEngine:
 
     def step(self) -> list[Event]:
         """See Engine."""
-        now = time.monotonic()
-        for sequence in [*self._running.values(), *self._waiting]:
-            if sequence.overdue(now):
-                message = f"the answer was not complete after {sequence.request.deadline_ms} ms"
-                self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
-        self._drop_ended()
+        if self._timed:
+            self._end_overdue(time.monotonic())
         self._make_room()
         self._admit()
         self._count_rows()  # before the step too: the beat tells it while a long one runs
         if self._running:
             self._decode()
         return self._take_events()
+
+    def read_ahead(self) -> None:
+        """Reads the vocabulary for grammars, beside everything else: a first one need not wait."""
+        self._constrainer.warm()
 
     def warm_up(self) -> None:
         """Takes first steps of every kind, so that no client pays for compiling them."""
@@ -151,7 +181,8 @@ class MlxEngine:
         for place, temperature in enumerate((0.0, 1.0)):
             request = Request(f"warm-up-{place}", "", ())
             sampling = Sampling(temperature=temperature, top_p=0.5)
-            self.submit(Prepared(request, [0] * (place + 1), 2, sampling, 0.0))
+            opening = Opening([0] * (place + 1), 2)
+            self.submit(Prepared(request, (opening,), sampling, 0.0))
         while self.busy:
             for event in self.step():
                 if isinstance(event, Failed):
@@ -166,11 +197,29 @@ class MlxEngine:
             self._model.module,
             parallel=self._parallel,
             end_tokens=self._model.tokenizer.eos_token_ids,
+            kept=self._model.tokenizer.encode("\n", add_special_tokens=False)[-1:],
             pulse=self._pulse,
         )
 
+    def _end_overdue(self, now: float) -> None:
+        self._timed = [job for job in self._timed if not job.over]
+        for job in self._timed:
+            if job.due < now:
+                message = f"the answer was not complete after {job.request.deadline_ms} ms"
+                for sequence in [*self._running.values(), *self._waiting]:
+                    if sequence.request is job.request:
+                        self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
+                self._drop_ended()
+
     def _make_room(self) -> None:
-        """Puts the youngest back into the queue until the others can grow by a token."""
+        """Puts the youngest back into the queue until the others can grow by a token; a prompt
+        that waits with its cache gives that up before.
+        """
+        prefill = self._waiting[0].prefill if self._waiting else None
+        if prefill is not None and prefill.held:
+            lengths = [sequence.length for sequence in self._running.values()]
+            if not self._pool.fits([prefill.held, *lengths]):
+                prefill.drop()
         while not self._pool.fits(sequence.length for sequence in self._running.values()):
             uid, youngest = max(self._running.items(), key=lambda item: item[1].number)
             self._generator.drop([uid])
@@ -180,15 +229,45 @@ class MlxEngine:
     def _admit(self) -> None:
         while self._waiting and len(self._running) < self._parallel:
             sequence = self._waiting[0]
-            running = list(self._running.values())
-            on_trial = [other for other in running if other.careful]
-            if on_trial or (sequence.careful and any(not other.proven for other in running)):
-                return
-            wanted = sequence.length + self._pool.reserve(sequence.remaining)
-            if not self._pool.fits([wanted, *(other.length for other in running)]):
+            if not self._may_join(sequence) or not self._prefilled(sequence):
                 return
             self._waiting.popleft()
-            self._running[self._generator.add(*sequence.join())] = sequence
+            self._events += sequence.begin()
+            if not sequence.ended:
+                self._running[self._generator.add(*sequence.join())] = sequence
+
+    def _may_join(self, sequence: Sequence) -> bool:
+        running = list(self._running.values())
+        on_trial = [other for other in running if other.careful]
+        if on_trial or (sequence.careful and any(not other.proven for other in running)):
+            return False
+        wanted = sequence.length + self._pool.reserve(sequence.remaining)
+        lengths = [wanted, *(other.length for other in running)]
+        prefill = sequence.prefill
+        if prefill is not None and prefill.kept:
+            prefill.alone = not self._pool.fits([prefill.kept, *lengths])
+        return self._pool.fits(lengths)
+
+    def _prefilled(self, sequence: Sequence) -> bool:
+        """Whether its prompt is processed, where that happens apart; else does a piece of it."""
+        prefill = sequence.prefill
+        if prefill is None or prefill.complete:
+            return True
+        if any(not other.proven for other in self._running.values()):
+            return False  # the batch is at a prompt: one piece a step
+        sequence.started()
+        self._pulse.enter("prefill")
+        try:
+            prefill.advance(
+                self._model.module, prefill_step(len(self._running), [len(sequence.prompt)])
+            )
+        except Exception as error:  # noqa: BLE001 - it ran alone, so it is to blame alone
+            for other in self._waiting:
+                if other.prefill is prefill:
+                    self._fail(other, error)
+            self._drop_ended()
+            return False
+        return prefill.complete
 
     def _decode(self) -> None:
         sequences = self._running.values()
@@ -206,7 +285,7 @@ class MlxEngine:
         for sequence in self._running.values():
             if sequence.row.error is not None and not sequence.ended:
                 self._fail(sequence, sequence.row.error)
-        self._drop_ended()
+        self._drop_done()
 
     def _advance(self, sequence: Sequence, response: Response) -> None:
         try:
@@ -252,13 +331,16 @@ class MlxEngine:
         self._generator = self._build()
 
     def _drop_ended(self) -> None:
+        self._drop_done()
+        self._waiting = deque(item for item in self._waiting if not item.ended)
+
+    def _drop_done(self) -> None:
+        """Those that run; of those that wait, none ends in a step."""
         ended = [uid for uid, sequence in self._running.items() if sequence.ended]
         if ended:
             self._generator.drop(ended)  # one that ended by itself is gone: no error
             for uid in ended:
                 del self._running[uid]
-        if any(sequence.ended for sequence in self._waiting):
-            self._waiting = deque(item for item in self._waiting if not item.ended)
 
     def _count_rows(self) -> None:
         self._pulse.active, self._pulse.waiting = len(self._running), len(self._waiting)

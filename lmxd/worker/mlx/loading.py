@@ -33,7 +33,10 @@ _PIECE = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What the engine needs of a loaded model. context: the model's own; None: it says nothing."""
+    """What the engine needs of a loaded model.
+
+    context: the model's own; None: it says nothing. vocabulary: tokens from 0 that it knows.
+    """
 
     module: Module
     tokenizer: tokenizer_utils.TokenizerWrapper
@@ -41,6 +44,7 @@ class Model:
     defaults: Sampling
     cost: CacheCost
     tokenizer_sha: str
+    vocabulary: int
 
 
 def load(folder: Path, report: Callable[[int, int], None]) -> Model:
@@ -66,13 +70,15 @@ def _load(folder: Path, report: Callable[[int, int], None]) -> Model:
     module, config = load_model(folder, lazy=True, get_model_classes=_classes)
     tokenizer = tokenizer_utils.load(folder, eos_token_ids=config.get("eos_token_id"))
     _read_weights(module, report)
+    cost, width = _measure(module)
     return Model(
         module=module,
         tokenizer=tokenizer,
         context=_context(config),
         defaults=_defaults(folder / "generation_config.json"),
-        cost=_measure(module),
+        cost=cost,
         tokenizer_sha=_tokenizer_sha(folder, tokenizer),
+        vocabulary=min(width, max(tokenizer.get_vocab().values()) + 1),
     )
 
 
@@ -107,11 +113,12 @@ def _read_weights(module: Module, report: Callable[[int, int], None]) -> None:
             report(done, total)
 
 
-def _measure(module: Module) -> CacheCost:
-    """Runs two tokens through the model and looks at what its caches then hold."""
+def _measure(module: Module) -> tuple[CacheCost, int]:
+    """Runs two tokens through the model: what its caches then hold, and how many logits it has."""
     caches = make_prompt_cache(module)
-    mx.eval(module(mx.array([[0, 0]]), cache=caches))
-    return CacheCost(tuple(layer for cache in caches for layer in _layers(cache)))
+    logits = module(mx.array([[0, 0]]), cache=caches)
+    mx.eval(logits)
+    return CacheCost(tuple(layer for cache in caches for layer in _layers(cache))), logits.shape[-1]
 
 
 def _layers(cache: Any) -> list[Layer]:

@@ -11,13 +11,16 @@ from typing import Any, cast
 
 import mlx.core as mx
 
-__all__ = ["LEAST", "Known", "Told"]
+__all__ = ["LEAST", "Known", "Scored", "Told"]
 
 LEAST = -9999.0
 """What is said of a token without any probability: JSON knows no infinity."""
 
 Known = tuple[float, list[tuple[int, float]]]
 """The logprob of one token, and the likeliest ids at its place with theirs, likeliest first."""
+
+Scored = tuple[float | None, list[tuple[int, float]]]
+"""The same, or a first token, which nothing foretold."""
 
 
 class Told:

@@ -1,75 +1,161 @@
 """Requests to tokens: chat template, tokenizer, and every check a request can fail.
 
-Runs on the preparation thread. Templates run in transformers' sandbox; what one raises is the
-client's error, since the messages (or an inline template) made it raise.
+Runs on the preparation thread, which also answers what needs only a tokenizer. Templates run in
+transformers' sandbox; what one raises is the client's error, since the messages (or an inline
+template) made it raise.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
-from mlx_lm.tokenizer_utils import TokenizerWrapper
-
-from lmxd.worker.engine import Prepared
+from lmxd.worker.checks import check_counts, check_echo, check_sampling, check_tokens, invalid
+from lmxd.worker.engine import Answered, Opening, Prepared
+from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.infill import Infill
+from lmxd.worker.mlx.loading import Model
 from schemas.errors import Code, RequestError
-from schemas.inference import Message, Request, Sampling
+from schemas.inference import (
+    Accepted,
+    Event,
+    Message,
+    Prompt,
+    Request,
+    Text,
+    Timings,
+    Tokens,
+    Usage,
+)
 
 __all__ = ["Prompts"]
 
 # Characters a token of ordinary text has at most; only longer texts are counted in parts.
 _LONG = 8
-_MOST_LOGPROBS = 20
+# Texts of at most that many tokens are counted for whoever only wants to know; it takes a second.
+_COUNTED = 131_072
 
 
 class Prompts:
-    """Prepares requests for one model.
+    """Prepares requests for one model. context: most tokens of prompt and answer.
 
-    defaults: the sampling the model's own generation_config.json asks for; what neither it nor
-    the request says is temperature 1 and no filter. context: most tokens of prompt and answer.
+    What neither the request nor the model's own generation_config.json says of sampling is
+    temperature 1 and no filter.
     """
 
-    def __init__(self, tokenizer: TokenizerWrapper, defaults: Sampling, context: int) -> None:
-        self._tokenizer = tokenizer
-        self._defaults = defaults
+    def __init__(self, model: Model, vocabulary: Vocabulary, context: int) -> None:
+        self._tokenizer = model.tokenizer
+        self._defaults = model.defaults
+        self._size = model.vocabulary
+        self._vocabulary = vocabulary
         self._context = context
+        self._infill = Infill.of(model.tokenizer)
 
-    def prepare(self, request: Request, arrived: float) -> Prepared:
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What the model can be asked for: `chat`, `completion`, and `suffix` in the latter."""
+        chat = ("chat",) if self._tokenizer.has_chat_template else ()
+        return (*chat, "completion", *(("suffix",) if self._infill else ()))
+
+    def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine.prepare."""
+        match request.kind:
+            case "chat" | "completion":
+                return self._generation(request, arrived)
+            case "count":
+                tokens = self._encode(self._render(request), self._counted)
+                return _answered(request, len(tokens))
+            case "tokenize" if not request.prompts:  # the messages of a chat
+                tokens = self._encode(self._render(request), self._counted)
+                return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
+            case "tokenize":
+                tokens = self._text_tokens(self._only(request, str), self._counted, request.special)
+                return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
+            case "detokenize":
+                ids = self._only(request, tuple)
+                check_tokens(ids, self._size, "tokens")
+                text = self._tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+                return _answered(request, len(ids), Text(request.id, 0, text))
+            case _:
+                raise RequestError(
+                    Code.WRONG_TASK,
+                    f"{request.name!r} generates text and cannot {request.kind}",
+                    hint="/v1/models tells which models do",
+                )
+
+    def _generation(self, request: Request, arrived: float) -> Prepared:
         sampling = request.sampling.over(self._defaults)
-        _check_sampling(sampling)
-        if request.max_tokens is not None and request.max_tokens < 1:
-            raise _invalid(f"max_tokens is {request.max_tokens}, it must be at least 1")
-        if request.logprobs is not None and not 0 <= request.logprobs <= _MOST_LOGPROBS:
-            raise _invalid(
-                f"{request.logprobs} logprobs are asked for at each place, it must be between 0"
-                f" and {_MOST_LOGPROBS}",
-                param="top_logprobs",
-            )
-        tokens = self._tokens(request)
-        room = self._context - len(tokens)
-        if room < 1:
-            raise self._too_long(str(len(tokens)))
-        limit = room if request.max_tokens is None else min(room, request.max_tokens)
-        return Prepared(request, tokens, limit, sampling, arrived)
+        check_sampling(sampling, self._size)
+        check_counts(request)
+        if request.kind == "chat":
+            return Prepared(request, (self._chat(request),), sampling, arrived)
+        openings = tuple(self._completion(request, prompt) for prompt in request.prompts)
+        return Prepared(request, openings, sampling, arrived)
 
-    def _tokens(self, request: Request) -> list[int]:
-        if not request.messages:
-            raise _invalid("messages is empty")
-        if request.template is None and not self._tokenizer.has_chat_template:
-            raise _invalid(
-                f"the model of {request.name!r} has no chat template",
-                hint="set the model's `template` in the desired state",
-            )
-        if request.prefill and request.messages[-1].role != "assistant":
-            raise _invalid("only an assistant message can be the beginning of the answer")
-        tokens = self._encode(self._render(request))
+    def _chat(self, request: Request) -> Opening:
+        tokens = self._encode(self._render(request), self._context)
         if not tokens:
-            raise _invalid("the chat template made an empty prompt of these messages")
-        return tokens
+            raise invalid("the chat template made an empty prompt of these messages")
+        return self._opening(request, tokens)
 
-    def _encode(self, text: str) -> list[int]:
+    def _completion(self, request: Request, prompt: Prompt) -> Opening:
+        if request.suffix is not None:
+            return self._gap(request, prompt, request.suffix)
+        if isinstance(prompt, str):
+            tokens, shown = self._text_tokens(prompt, self._context, special=True), prompt
+        else:
+            check_tokens(prompt, self._size, "prompt")
+            tokens, shown = list(prompt), self._shown(prompt) if request.echo else ""
+        if not tokens:
+            raise invalid("the prompt is empty", param="prompt")
+        check_echo(request, len(tokens))
+        return self._opening(request, tokens, shown if request.echo else "")
+
+    def _gap(self, request: Request, prompt: Prompt, suffix: str) -> Opening:
+        if self._infill is None:
+            raise RequestError(
+                Code.UNSUPPORTED_PARAMETER,
+                f"suffix: the model of {request.name!r} has no tokens for a gap in a text",
+                hint="choose a model for code that has, such as Qwen2.5-Coder or StarCoder",
+                param="suffix",
+            )
+        if request.echo:
+            raise invalid("echo and suffix do not go together", param="suffix")
+        if isinstance(prompt, str):
+            before = self._encode(prompt, self._context)
+        else:
+            check_tokens(prompt, self._size, "prompt")
+            before = list(prompt)
+        tokens = self._infill.prompt(before, suffix, lambda text: self._encode(text, self._context))
+        return self._opening(request, [*self._first(), *tokens], ends=self._infill.ends)
+
+    def _opening(
+        self,
+        request: Request,
+        tokens: list[int],
+        shown: str = "",
+        ends: frozenset[int] = frozenset(),
+    ) -> Opening:
+        room = self._context - len(tokens)
+        if room < (request.max_tokens != 0):
+            raise self._too_long(str(len(tokens)), self._context)
+        limit = room if request.max_tokens is None else min(room, request.max_tokens)
+        return Opening(tokens, limit, shown, ends)
+
+    def _first(self) -> list[int]:
+        """What the tokenizer puts before every text."""
+        if self._tokenizer.bos_token_id is None:
+            return []
+        tokens: list[int] = self._tokenizer.encode("", add_special_tokens=True)
+        return tokens[:1] if tokens[:1] == [self._tokenizer.bos_token_id] else []
+
+    def _text_tokens(self, text: str, most: int, special: bool) -> list[int]:
+        """The tokens of a text by itself; it may begin with what would be put before it."""
+        first = self._tokenizer.bos_token
+        begun = bool(first) and text.startswith(first)
+        return self._encode(text, most, special=special and not begun)
+
+    def _encode(self, text: str, context: int, *, special: bool = False) -> list[int]:
         """The tokens of a text. Raises RequestError early when it is far too long.
 
         20 MB take a minute, in which no other request is prepared. So a long text is counted
@@ -77,24 +163,48 @@ class Prompts:
         a cut in the middle of a word may add to the count is allowed for.
         """
         encode: Callable[..., list[int]] = self._tokenizer.encode
-        most = self._context + self._context // 4 + 64
-        length = _LONG * self._context
+        most = context + context // 4 + 64
+        length = _LONG * context
         while length < len(text):
             if len(encode(text[:length], add_special_tokens=False)) > most:
-                raise self._too_long(f"more than {most}")
+                raise self._too_long(f"more than {most}", context)
             length *= 4
-        return encode(text, add_special_tokens=False)
+        return encode(text, add_special_tokens=special)
 
-    def _too_long(self, count: str) -> RequestError:
+    @property
+    def _counted(self) -> int:
+        """Tokens of the longest text that is counted for its own sake."""
+        return max(4 * self._context, _COUNTED)
+
+    def _too_long(self, count: str, most: int) -> RequestError:
+        room = " with at least one for the answer" if most == self._context else " to be counted"
         return RequestError(
             Code.CONTEXT_LENGTH_EXCEEDED,
-            f"the prompt has {count} tokens, this model takes {self._context}"
-            " with at least one for the answer",
-            hint="shorten the messages, or give the model more context or kv_memory",
-            param="messages",
+            f"the prompt has {count} tokens, this model takes {most}{room}",
+            hint="shorten the prompt, or give the model more context or kv_memory",
         )
 
+    def _shown(self, tokens: tuple[int, ...]) -> str:
+        """The text of a prompt that came as tokens."""
+        detokenizer = self._vocabulary.detokenizer(continues=False)
+        return "".join(map(detokenizer.feed, tokens)) + detokenizer.flush()
+
+    def _only(self, request: Request, kind: type[Any]) -> Any:
+        if len(request.prompts) != 1 or not isinstance(request.prompts[0], kind):
+            what = "text" if kind is str else "list of tokens"
+            raise invalid(f"{request.kind} takes exactly one {what}")
+        return request.prompts[0]
+
     def _render(self, request: Request) -> str:
+        if not request.messages:
+            raise invalid("messages is empty")
+        if request.template is None and not self._tokenizer.has_chat_template:
+            raise invalid(
+                f"the model of {request.name!r} has no chat template",
+                hint="set the model's `template` in the desired state",
+            )
+        if request.prefill and request.messages[-1].role != "assistant":
+            raise invalid("only an assistant message can be the beginning of the answer")
         options: dict[str, Any] = dict(request.template_kwargs)
         if request.template is not None:
             options["chat_template"] = request.template
@@ -108,10 +218,16 @@ class Prompts:
                 **options,
             )
         except Exception as error:
-            raise _invalid(
+            raise invalid(
                 f"the chat template cannot render these messages: {error}",
                 hint="check the roles and their order, and template_kwargs",
             ) from error
+
+
+def _answered(request: Request, count: int, *answer: Event) -> Answered:
+    """The events of a request that needed no more than a tokenizer."""
+    usage = Usage(request.id, 0, count, 0, 0, Timings(0.0, 0.0, 0.0))
+    return Answered((Accepted(request.id, 0, count), *answer, usage))
 
 
 def _plain(message: Message) -> dict[str, str]:
@@ -120,21 +236,3 @@ def _plain(message: Message) -> dict[str, str]:
     if message.name is not None:
         plain["name"] = message.name
     return plain
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    for name, low, high in (
-        ("temperature", 0, math.inf),
-        ("top_p", 0, 1),
-        ("min_p", 0, 1),
-        ("top_k", 0, math.inf),
-    ):
-        value = getattr(sampling, name)
-        # Written so that NaN fails too.
-        if value is not None and not (low <= value <= high and value < math.inf):
-            least = f"between {low} and {high}" if high < math.inf else f"at least {low}"
-            raise _invalid(f"{name} is {value}, it must be {least}", param=name)
-
-
-def _invalid(message: str, *, hint: str | None = None, param: str | None = None) -> RequestError:
-    return RequestError(Code.INVALID_REQUEST, message, hint=hint, param=param)

@@ -1,24 +1,25 @@
 """The batched sampler: the next token of every row, in one pass and without a synchronisation.
 
 `Sampler.choose` is the one seam between logits and tokens: whatever changes logits for a row
-belongs before the draw in `choose`, on all rows at once. Rows are sorted into at most three
-groups (greedy; temperature and min_p; top_k and top_p, which need a ranking), each handled in one
+(`penalties`) comes before it, on all rows at once. Rows are sorted into at most three groups
+(greedy; temperature, min_p and XTC; top_k and top_p, which need a ranking), each handled in one
 vectorised call, however their options differ.
 
 A draw inverts the cumulative distribution at one uniform number per row, made from (seed,
 position) on the host. So equal seeds give equal text alone, in any batch, and when a sequence is
 admitted again after a fault; the noise costs nothing, where Gumbel noise costs a random number
 per vocabulary entry. Filters look at the distribution at temperature 1 in the order top_k, top_p,
-min_p, and temperature comes last, as in mlx-lm and llama.cpp.
+min_p, XTC, and temperature comes last, as in mlx-lm and llama.cpp.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import mlx.core as mx
 
+from lmxd.worker.constrain import Constraint
 from lmxd.worker.mlx.logprobs import Told
 from schemas.inference import Sampling
 
@@ -30,6 +31,8 @@ Place = tuple[Told, int] | None
 _MASK = (1 << 64) - 1
 # Below it the likeliest token is all there is; 1 / temperature must not overflow a float32.
 _COLD = 1e-6
+# What most who use XTC choose, and llama.cpp's default.
+_XTC_THRESHOLD = 0.1
 _BITS = 23  # so that u stays below 1 also after float32 rounding of u * total
 
 
@@ -51,10 +54,27 @@ class Row:
 
     position: how many tokens the sequence has generated. logprobs: how many of the likeliest
     tokens are told beside the chosen one; None tells nothing. error: set by the sampler when this
-    row raised; the row then gets some token, which its owner must not use.
+    row raised; the row then gets some token, which its owner must not use. constraint: what the
+    tokens must match; new each time the sequence joins.
     """
 
-    __slots__ = ("error", "logprobs", "min_p", "position", "seed", "temperature", "top_k", "top_p")
+    __slots__ = (
+        "bias",
+        "constraint",
+        "error",
+        "frequency",
+        "logprobs",
+        "min_p",
+        "position",
+        "presence",
+        "repetition",
+        "seed",
+        "temperature",
+        "top_k",
+        "top_p",
+        "xtc_probability",
+        "xtc_threshold",
+    )
 
     def __init__(
         self,
@@ -67,10 +87,19 @@ class Row:
         self.top_p = 1.0 if sampling.top_p is None else sampling.top_p
         self.top_k = sampling.top_k or 0
         self.min_p = sampling.min_p or 0.0
+        self.xtc_probability = sampling.xtc_probability or 0.0
+        self.xtc_threshold = (
+            _XTC_THRESHOLD if sampling.xtc_threshold is None else sampling.xtc_threshold
+        )
+        self.bias = sampling.logit_bias or {}
+        self.presence = sampling.presence or 0.0
+        self.frequency = sampling.frequency or 0.0
+        self.repetition = 1.0 if sampling.repetition is None else sampling.repetition
         self.seed = secrets.randbits(64) if seed is None else seed
         self.position = position
         self.logprobs = logprobs
         self.error: Exception | None = None
+        self.constraint: Constraint | None = None
 
     @property
     def greedy(self) -> bool:
@@ -82,15 +111,30 @@ class Row:
         """Whether the choice needs the tokens in order of likelihood."""
         return self.top_k > 0 or self.top_p < 1
 
+    @property
+    def penalised(self) -> bool:
+        """Whether `penalties` has something to do for it."""
+        return bool(self.bias or self.presence or self.frequency or self.repetition != 1)
+
     def draw(self) -> float:
         """The uniform number for the token to choose now."""
         return uniform(self.seed, self.position)
 
+    def excludes(self) -> bool:
+        """Whether XTC takes the top choices away from the token to choose now."""
+        if not self.xtc_probability:
+            return False
+        return uniform(_mix(self.seed & _MASK), self.position) < self.xtc_probability
+
 
 class Sampler:
-    """Chooses tokens for a batch; remembers what it prepared until the batch changes."""
+    """Chooses tokens for a batch; remembers what it prepared until the batch changes.
 
-    def __init__(self) -> None:
+    kept: tokens that XTC never takes away: without the end token, answers would not end.
+    """
+
+    def __init__(self, kept: Collection[int] = ()) -> None:
+        self._kept = mx.array(sorted(kept), dtype=mx.uint32)
         self._rows: list[Row] = []
         self._groups: list[_Greedy | _Plain | _Ranked] = []
         self._order: mx.array | None = None
@@ -134,9 +178,9 @@ class Sampler:
         if greedy:
             self._groups.append(_Greedy(greedy))
         if plain:
-            self._groups.append(_Plain(plain, self._rows))
+            self._groups.append(_Plain(plain, self._rows, self._kept))
         if ranked:
-            self._groups.append(_Ranked(ranked, self._rows, vocabulary))
+            self._groups.append(_Ranked(ranked, self._rows, self._kept, vocabulary))
         placed = [*greedy, *plain, *ranked]
         self._order = mx.array(sorted(range(len(placed)), key=placed.__getitem__))
         self._tellers = [i for i, row in enumerate(rows) if row.logprobs is not None]
@@ -156,13 +200,14 @@ class _Greedy:
 
 
 class _Plain:
-    """Rows with temperature, perhaps min_p: no ranking is needed."""
+    """Rows with temperature, perhaps min_p and XTC: no ranking is needed."""
 
-    def __init__(self, places: list[int], rows: Sequence[Row]) -> None:
+    def __init__(self, places: list[int], rows: Sequence[Row], kept: mx.array) -> None:
         self.index = mx.array(places)
         self._rows = [rows[i] for i in places]
         self._heat = _column([1 / row.temperature for row in self._rows])
         self._floor = _min_p(self._rows)
+        self._exclusion = _Exclusion.of(self._rows, kept)
 
     def choose(self, logits: mx.array) -> mx.array:
         """See Sampler.choose."""
@@ -170,13 +215,18 @@ class _Plain:
         weights = mx.exp(below * self._heat)
         if self._floor is not None:
             weights = mx.where(below >= self._floor, weights, 0)
+        if self._exclusion is not None:
+            tokens = mx.arange(logits.shape[-1], dtype=mx.uint32)[None]
+            weights = mx.where(self._exclusion.top(below, weights > 0, tokens), 0, weights)
         return _invert(weights, self._rows).astype(mx.uint32)
 
 
 class _Ranked:
     """Rows with top_k or top_p, perhaps the rest too."""
 
-    def __init__(self, places: list[int], rows: Sequence[Row], vocabulary: int) -> None:
+    def __init__(
+        self, places: list[int], rows: Sequence[Row], kept: mx.array, vocabulary: int
+    ) -> None:
         self.index = mx.array(places)
         self._rows = [rows[i] for i in places]
         limits = [min(row.top_k, vocabulary) or vocabulary for row in self._rows]
@@ -186,6 +236,7 @@ class _Ranked:
         self._mass = _column([row.top_p for row in self._rows])
         self._heat = _column([1 / row.temperature for row in self._rows])
         self._floor = _min_p(self._rows)
+        self._exclusion = _Exclusion.of(self._rows, kept)
 
     def choose(self, logits: mx.array) -> mx.array:
         """See Sampler.choose."""
@@ -198,6 +249,8 @@ class _Ranked:
         keep = keep & (ranks < self._limit)
         if self._floor is not None:
             keep = keep & (below >= self._floor)
+        if self._exclusion is not None:
+            keep = keep & ~self._exclusion.top(below, keep, tokens.astype(mx.uint32))
         weights = mx.where(keep, mx.exp(below * self._heat), 0)
         chosen = _invert(weights, self._rows)[:, None]
         return mx.take_along_axis(tokens, chosen, axis=-1)[:, 0].astype(mx.uint32)
@@ -214,6 +267,30 @@ class _Ranked:
             mx.take_along_axis(tokens, order, axis=-1),
             mx.take_along_axis(values, order, axis=-1),
         )
+
+
+class _Exclusion:
+    """XTC: of the tokens likelier than a threshold, all but the least likely go."""
+
+    def __init__(self, rows: Sequence[Row], kept: mx.array) -> None:
+        self._rows = rows
+        self._kept = kept
+        self._threshold = _column([row.xtc_threshold for row in rows])
+
+    @staticmethod
+    def of(rows: Sequence[Row], kept: mx.array) -> _Exclusion | None:
+        """None when no row has it."""
+        return _Exclusion(rows, kept) if any(row.xtc_probability for row in rows) else None
+
+    def top(self, below: mx.array, keep: mx.array, tokens: mx.array) -> mx.array:
+        """Which go now. keep: what earlier filters left. tokens: the ids at these places."""
+        weights = mx.where(keep, mx.exp(below), 0)
+        shares = weights / weights.sum(axis=-1, keepdims=True)
+        above = mx.where(shares >= self._threshold, shares, mx.inf)
+        top = shares > mx.min(above, axis=-1, keepdims=True)
+        if self._kept.size:
+            top = top & mx.all(tokens[..., None] != self._kept, axis=-1)
+        return top & (_column([float(row.excludes()) for row in self._rows]) > 0)
 
 
 def _below_best(logits: mx.array) -> mx.array:
@@ -233,10 +310,16 @@ def _min_p(rows: Sequence[Row]) -> mx.array | None:
 
 
 def _invert(weights: mx.array, rows: Sequence[Row]) -> mx.array:
-    """The index at which each row's cumulative weight passes its uniform number."""
+    """The index at which each row's cumulative weight passes its uniform number.
+
+    Never one without weight, which a grammar may forbid: a parallel device adds in another order
+    at every place, so its sums may grow a little where nothing was added. Then it is the best.
+    """
     sums = mx.cumsum(weights, axis=-1)
     bounds = _column([_guarded_draw(row) for row in rows]) * sums[:, -1:]
-    return mx.minimum((sums <= bounds).sum(axis=-1), weights.shape[-1] - 1)
+    found = mx.minimum((sums <= bounds).sum(axis=-1, keepdims=True), weights.shape[-1] - 1)
+    lost = mx.take_along_axis(weights, found, axis=-1) == 0
+    return mx.where(lost, mx.argmax(weights, axis=-1, keepdims=True), found)[:, 0]
 
 
 def _guarded_draw(row: Row) -> float:

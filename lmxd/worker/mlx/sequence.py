@@ -6,48 +6,69 @@ with the tokens it has, and the client sees nothing but a pause.
 
 from __future__ import annotations
 
-import time
+from typing import Any, NamedTuple
 
 from lmxd.worker.attribution import Attribution
-from lmxd.worker.engine import Prepared
-from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.constrain import Constraint, GrammarError
+from lmxd.worker.engine import Opening
+from lmxd.worker.mlx.job import Job
 from lmxd.worker.mlx.logprobs import Known
+from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.sampling import Row
 from lmxd.worker.parsing.stop import StopMatcher
 from schemas.errors import Code
-from schemas.inference import Accepted, Event, Failed, Finish, FinishReason, Text, Timings, Usage
+from schemas.inference import Event, Failed, Finish, FinishReason, Text, TokenLogprob
 
-__all__ = ["Sequence"]
+__all__ = ["Joining", "Sequence"]
+
+
+class Joining(NamedTuple):
+    """What the batch needs to go on with a sequence: tokens so far, tokens to come, a row, and
+    the cache of all tokens but the last where there is one.
+    """
+
+    tokens: list[int]
+    limit: int
+    row: Row
+    cache: list[Any] | None
 
 
 class Sequence:
-    """A request that is being generated.
+    """One answer to one prompt of a request, being generated.
 
-    number: arrival order. row: how its tokens are drawn; new at each `join`. proven: whether it
-    has given a token since it joined. careful: joins alone, because it was there when a step
-    failed. faults: failed steps it saw that could be blamed on nobody.
+    number: arrival order. index: which answer of the request it is. row: how its tokens are drawn.
+    prefill: its prompt, processed apart from the batch. proven: whether it has given a token since
+    it joined. careful: joins alone, because it was there when a step failed. faults: failed steps
+    it saw that could be blamed on nobody.
     """
 
-    def __init__(self, number: int, prepared: Prepared, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, number: int, index: int, job: Job, opening: Opening, prefill: Prefill | None = None
+    ) -> None:
+        request, sampling = job.request, job.prepared.sampling
         self.number = number
-        self.request = prepared.request
-        self.prompt = list(prepared.tokens)
-        self.limit = prepared.limit
+        self.index = index
+        self.request = request
+        self.prompt = list(opening.tokens)
+        self.limit = opening.limit
         self.generated: list[int] = []
-        self.row = Row(
-            prepared.sampling, prepared.sampling.seed, logprobs=prepared.request.logprobs
-        )
+        seed = None if sampling.seed is None else sampling.seed + index % request.n
+        self.row = Row(sampling, seed, logprobs=request.logprobs)
+        self.prefill = prefill
         self.proven = False
         self.careful = False
         self.faults = 0
         self.ended = False
-        self._vocabulary = vocabulary
-        self._text = vocabulary.detokenizer(continues=prepared.request.prefill)
-        self._attribution = None if prepared.request.logprobs is None else Attribution()
-        self._stops = StopMatcher(prepared.request.stop)
-        self._arrived = prepared.arrived
-        self._joined: float | None = None
-        self._first: float | None = None
+        self._job = job
+        self._opening = opening
+        self._begun = False
+        self._vocabulary = job.vocabulary
+        self._grammar = job.prepared.grammar
+        # A grammar sees the space before the first word too.
+        continues = request.prefill or request.kind == "completion" or self._grammar is not None
+        self._text = self._vocabulary.detokenizer(continues=continues)
+        self._stops = StopMatcher(request.stop)
+        self._attribution = None if request.logprobs is None else Attribution()
 
     @property
     def id(self) -> str:
@@ -64,29 +85,43 @@ class Sequence:
         """Tokens it may still generate."""
         return self.limit - len(self.generated)
 
-    def join(self) -> tuple[list[int], int, Row]:
-        """What the batch needs to go on from here: tokens so far, tokens to come, a fresh row."""
-        self._joined = self._joined or time.monotonic()
+    def started(self) -> None:
+        """It waits no more: its prompt is processed."""
+        self._job.started()
+
+    def begin(self) -> list[Event]:
+        """Its prompt, where it is to be shown; one without a token to generate ends with it."""
+        if self._begun:
+            return []
+        self._begun = True
+        self.started()
+        logprobs = self._prompt_logprobs() if self.request.echo else None
+        shown = self._opening.shown
+        events: list[Event] = [Text(self.id, self.index, shown, logprobs)] if shown else []
+        return events if self.limit else [*events, *self._end("length", "")]
+
+    def join(self) -> Joining:
+        """What the batch needs to go on from here."""
         self.proven = False
         self.row.position = len(self.generated)
-        return self.prompt + self.generated, self.remaining, self.row
-
-    def overdue(self, now: float) -> bool:
-        """Whether its deadline has passed."""
-        deadline = self.request.deadline_ms
-        return deadline is not None and now > self._arrived + deadline / 1000
-
-    def accepted(self) -> Event:
-        """The first event."""
-        return Accepted(self.id, 0, prompt_tokens=len(self.prompt))
+        if self._grammar is not None:
+            try:
+                self.row.constraint = Constraint(self._grammar, self.generated)
+            except GrammarError as error:
+                self.row.error = error
+        cache = None if self.prefill is None or self.generated else self.prefill.give()
+        self.prefill = None
+        return Joining(self.prompt + self.generated, self.remaining, self.row, cache)
 
     def advance(
         self, token: int, finish: FinishReason | None, known: Known | None = None
     ) -> list[Event]:
         """Takes the next token; `finish` says why it is the last. An end token has no text."""
-        self._first = self._first or time.monotonic()
+        self._job.advanced()
         self.proven, self.careful = True, False
         self.generated.append(token)
+        if token in self._opening.ends:
+            finish = "stop"
         trims = known is not None and self._text.trims
         new = "" if finish == "stop" else self._text.feed(token)
         if known is not None and finish != "stop" and self._vocabulary.shows(token):
@@ -110,15 +145,25 @@ class Sequence:
         """Ends in an error."""
         self.ended = True
         retryable = code in (Code.INTERNAL, Code.MODEL_DRAINING)
-        return [Failed(self.id, 0, code, message, hint, retryable), self._usage()]
+        failed = Failed(self.id, self.index, code, message, hint, retryable)
+        return [failed, *self._job.ended()]
 
     def _end(self, reason: FinishReason, shown: str) -> list[Event]:
         self.ended = True
-        return [
-            *self._said(shown),
-            Finish(self.id, 0, reason, self._stops.hit),
-            self._usage(),
-        ]
+        finish = Finish(self.id, self.index, reason, self._stops.hit)
+        return [*self._said(shown), finish, *self._job.ended()]
+
+    def _prompt_logprobs(self) -> tuple[TokenLogprob, ...] | None:
+        """Those of the prompt's tokens that have text; nothing foretold the first token."""
+        if self.prefill is None or self.prefill.known is None:
+            return None
+        width, words = self.request.logprobs or 0, self._vocabulary
+        trim = words.detokenizer(continues=False).trims
+        told: list[TokenLogprob] = []
+        for token, known in zip(self.prompt, [(None, []), *self.prefill.known], strict=True):
+            if words.shows(token):
+                told.append(words.told(token, known, width, trim=trim and not told))
+        return tuple(told)
 
     def _know(self, token: int, known: Known, new: str, trims: bool) -> None:
         if self._attribution is not None:
@@ -129,12 +174,5 @@ class Sequence:
         if not shown:
             return []
         if self._attribution is None:
-            return [Text(self.id, 0, shown)]
-        return [Text(self.id, 0, shown, self._attribution.shown(shown))]
-
-    def _usage(self) -> Usage:
-        now = time.monotonic()
-        joined = self._joined or now
-        first = self._first or now
-        timings = Timings(joined - self._arrived, first - joined, now - first)
-        return Usage(self.id, 0, len(self.prompt), len(self.generated), 0, timings)
+            return [Text(self.id, self.index, shown)]
+        return [Text(self.id, self.index, shown, self._attribution.shown(shown))]

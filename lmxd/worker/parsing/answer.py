@@ -1,7 +1,7 @@
 """What comes out of a parser: pieces, in order, with white space around markup left out.
 
-Models put line breaks around their tags, and nobody wants to see an answer of two line breaks beside
-a call. White space at the end of what was said is held back until it is known what follows: more
+Models put line breaks around their tags, and nobody wants an answer of two line breaks beside a
+call. White space at the end of what was said is held back until it is known what follows: more
 text (then it is said), or nothing but markup (then it was part of that). Text without markup
 passes unchanged.
 """
@@ -27,6 +27,7 @@ class Answer:
         self._pieces: list[Piece] = []
         self._space = ""
         self._said = False
+        self._apart = False
         self._marked = False
         self._marked_since = False
         self._thought = ""
@@ -42,12 +43,21 @@ class Answer:
         self._space = text[len(body) :]
         if not body:
             return
-        if self._marked and not self._said:
+        if self._apart or (self._marked and not self._said):
             body = body.lstrip()
+        if self._apart and self._said:
+            body = "\n\n" + body
+        self._apart = False
         self._said = True
         self.bare = False
         self._marked_since = False
         self._add(Said, body)
+
+    def paragraph(self) -> None:
+        """What is said next is apart from what was said."""
+        if self._said:
+            self._apart = True
+            self.mark()
 
     def think(self, text: str) -> None:
         """Text of the reasoning, of the block that is open."""

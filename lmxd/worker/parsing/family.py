@@ -32,10 +32,6 @@ class Calls(Protocol):
     def markers(self) -> tuple[str, ...]:
         """What may be a control token."""
 
-    @property
-    def close(self) -> str:
-        """Ends reasoning that this format sets apart itself; "" where it does not."""
-
     def openers(self, tools: Toolbox) -> Openers:
         """Who reads what follows each marker; calls of other names are no calls."""
 
@@ -48,25 +44,23 @@ class Family:
 
     def __init__(self, calls: Calls | None, tags: Tags | None, tokens: Mapping[str, int]) -> None:
         self._calls = calls
-        self._tags = tags
+        self.tags = tags
         self._tokens = tokens
         self.name = calls.name if calls else "plain"
         markers = (*(calls.markers if calls else ()), *(tags.markers if tags else ()))
         self.markers: tuple[str, ...] = tuple(dict.fromkeys(markers))
-        self.thinks = tags is not None or bool(calls and calls.close)
+        self.thinks = tags is not None
 
     def parser(self, tools: Sequence[Tool], prompt: str) -> ScriptedParser:
         """One for an answer to this rendered prompt, whose end may have opened the reasoning."""
         toolbox = {tool.name: tool for tool in tools}
         openers = self._calls.openers(toolbox) if self._calls else {}
-        opened = self._tags is not None and self._tags.opened(prompt)
-        return ScriptedParser(partial(_read, openers, self._tags, opened))
+        opened = self.tags is not None and self.tags.opened(prompt)
+        return ScriptedParser(partial(_read, openers, self.tags, opened))
 
     def close(self) -> str:
         """The text that ends the reasoning; "" where there is none."""
-        if self._tags is not None:
-            return self._tags.ending
-        return self._calls.close if self._calls else ""
+        return self.tags.ending if self.tags else ""
 
     def grammar(self, tools: Sequence[Tool], use: ToolUse) -> str | None:
         """A lark grammar of an answer that calls the tools that `use` allows."""

@@ -24,7 +24,6 @@ class Hermes:
     name: str = "json_tools"
     open: str = "<tool_call>"
     shut: str = "</tool_call>"
-    close: str = ""
 
     @property
     def markers(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
-__all__ = ["Lark", "arguments_schema"]
+__all__ = ["Lark", "arguments_of", "arguments_schema", "pattern", "quoted"]
 
 _GUIDE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
 _OPEN_KEYS = (
@@ -36,9 +36,14 @@ class Lark:
         self._rules: list[str] = []
         self._names: dict[str, str] = {}
 
-    def is_token(self, marker: str) -> bool:
-        """Whether the marker is written as a token."""
-        return marker in self._ids
+    def is_token(self, text: str) -> bool:
+        """Whether the text is, or begins with, a marker that is written as a token."""
+        return self._split.match(text) is not None
+
+    def first_token(self, text: str) -> int | None:
+        """Where in the text the first marker begins that is written as a token; None: nowhere."""
+        found = self._split.search(text)
+        return found.start() if found else None
 
     def text(self, text: str) -> str:
         """An expression that is just this text."""
@@ -63,6 +68,15 @@ class Lark:
             self._rules.append(f"{name}{key}")
         return self._names[key]
 
+    def reserve(self) -> str:
+        """The name of a rule that will be defined: one that refers to itself."""
+        self._rules.append("")
+        return f"r{len(self._rules) - 1}"
+
+    def define(self, name: str, body: str) -> None:
+        """Gives a reserved rule its body."""
+        self._rules[int(name[1:])] = f"{name}: {body}"
+
     def any_of(self, bodies: Iterable[str]) -> str:
         """The name of a rule that is one of them."""
         return self.rule(" | ".join(bodies))
@@ -75,6 +89,20 @@ class Lark:
 def quoted(text: str) -> str:
     """The text as a lark string; nothing for no text."""
     return json.dumps(text, ensure_ascii=False) if text else ""
+
+
+def pattern(text: str) -> str:
+    """A regular expression of just this text, to stand between slashes."""
+    return re.escape(text).replace("\\\n", "\\n").replace("/", "\\/")
+
+
+def arguments_of(parameters: Mapping[str, object]) -> list[tuple[str, bool]]:
+    """The arguments a grammar may write, and whether it must: first those the schema describes."""
+    named = parameters.get("properties")
+    keys = list(named) if isinstance(named, Mapping) else []
+    wanted = parameters.get("required")
+    required = [key for key in wanted if isinstance(key, str)] if isinstance(wanted, list) else []
+    return [(key, key in required) for key in dict.fromkeys([*keys, *required])]
 
 
 def arguments_schema(parameters: Mapping[str, object]) -> dict[str, object]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from lmxd.worker.parsing.reader import Reader, Script, Sink
 
-__all__ = ["JSON", "PYTHON", "Dialect", "escaped", "read_string", "read_value"]
+__all__ = ["JSON", "PYTHON", "Dialect", "escaped", "read_run", "read_string", "read_value"]
 
 DEPTH = 64
 """Deepest nesting; readers of the arguments must be able to walk them."""
@@ -24,23 +24,24 @@ _WORDS = {"true": "true", "false": "false", "null": "null"}
 _WORDS |= {"True": "true", "False": "false", "None": "null"}
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?", re.ASCII)
 _TOKEN = re.compile(r"[^\s,:;()\[\]{}\"'=<|]*")
+_BARE = re.compile(r"[^,\]}]*")
 _KEY = re.compile(r"[^\s,:()\[\]{}\"']*")
 _RUNS = {quote: re.compile(rf'[^"\\\x00-\x1f{quote}]+') for quote in "\"'"}
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _UNICODE = re.compile(r"\\u[0-9a-fA-F]{4}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_HEX = re.compile(r"\\x[0-9a-fA-F]{2}")
+_HEX = re.compile(r"\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}")
+_LENGTHS = {"x": 4, "U": 10}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How values are written. quotes: what begins a string and ends it. escapes: a backslash
-    means something in it. bare: keys, and strings that look like nothing else, have no quotes.
-    python: tuples, and Python's escapes.
+    """How values are written. quotes: what begins a string and ends it; inside those of one
+    character a backslash escapes. bare: keys, and strings that look like nothing else, have no
+    quotes. python: tuples, and Python's escapes.
     """
 
     quotes: tuple[str, ...] = ('"', "'")
-    escapes: bool = True
     bare: bool = False
     python: bool = False
 
@@ -99,7 +100,7 @@ def _key(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
         if not (yield from read_string(reader, sink, quote, dialect)):
             return False
     else:
-        key = yield from _run(reader, _KEY)
+        key = yield from read_run(reader, _KEY)
         if not key or not dialect.bare:
             return False
         sink(f'"{escaped(key)}"')
@@ -114,9 +115,9 @@ def _scalar(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     if quote := (yield from reader.take(*dialect.quotes)):
         return (yield from read_string(reader, sink, quote, dialect))
     if dialect.bare:
-        word = (yield from _bare(reader)).strip()
+        word = (yield from read_run(reader, _BARE)).strip()
     else:
-        word = yield from _run(reader, _TOKEN)
+        word = yield from read_run(reader, _TOKEN)
     if word in _WORDS:
         sink(_WORDS[word])
     elif _NUMBER.fullmatch(word):
@@ -129,7 +130,7 @@ def _scalar(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     return True
 
 
-def _run(reader: Reader, pattern: re.Pattern[str]) -> Script[str]:
+def read_run(reader: Reader, pattern: re.Pattern[str]) -> Script[str]:
     """All the text that the pattern goes over, read."""
     while True:
         found = pattern.match(reader.text, reader.at)
@@ -139,18 +140,10 @@ def _run(reader: Reader, pattern: re.Pattern[str]) -> Script[str]:
             return run
 
 
-def _bare(reader: Reader) -> Script[str]:
-    """A string without quotes: up to what ends a value."""
-    return (yield from _run(reader, _BARE))
-
-
-_BARE = re.compile(r"[^,\]}]*")
-
-
 def read_string(reader: Reader, sink: Sink, quote: str, dialect: Dialect = JSON) -> Script[bool]:
     """Reads the rest of a string whose opening quote was read."""
     sink('"')
-    if not dialect.escapes:
+    if len(quote) > 1:
         if not (yield from reader.pour(lambda text: sink(escaped(text)), (quote,))):
             return False
         sink('"')
@@ -181,12 +174,12 @@ def _escape(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     letter = reader.text[reader.at + 1]
     if letter == "u":
         return (yield from _unicode(reader, sink))
-    if letter == "x" and dialect.python and not (yield from reader.need(4)):
-        return False
-    if letter == "x" and dialect.python and _HEX.match(reader.text, reader.at):
-        sink("\\u00" + reader.text[reader.at + 2 : reader.at + 4])
-        reader.at += 4
-        return True
+    if letter in _LENGTHS and dialect.python:
+        yield from reader.need(_LENGTHS[letter])
+        if found := _HEX.match(reader.text, reader.at):
+            sink(escaped(_character(int(found.group()[2:], 16))))
+            reader.at = found.end()
+            return True
     reader.at += 2
     if letter in '"\\bfnrt' or (letter == "/" and not dialect.python):
         sink("\\" + letter)
@@ -195,6 +188,11 @@ def _escape(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     elif letter != "\n" or not dialect.python:
         sink("\\\\" + escaped(letter))
     return True
+
+
+def _character(code: int) -> str:
+    """The character, if there is one that can be encoded."""
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
 
 
 def _unicode(reader: Reader, sink: Sink) -> Script[bool]:

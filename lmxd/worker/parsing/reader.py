@@ -106,6 +106,24 @@ class Reader:
         found = yield from self.pour(parts.append, literals)
         return "".join(parts), found
 
+    def head(self, end: str, limit: int = 256) -> Script[str | None]:
+        """As `until`, for a text that is short; None, and nothing read, where it does not end."""
+        while (place := self.text.find(end, self.at, self.at + limit)) < 0:
+            if len(self.text) - self.at >= limit or not (yield from self.more()):
+                return None
+        text = self.text[self.at : place]
+        self.at = place + len(end)
+        return text
+
+    def name(self, names: Collection[str]) -> Script[str]:
+        """Reads the longest of the names, if one comes next and then no more of a word."""
+        found = (yield from self.take(*names)) if names else ""
+        following = yield from self.peek()
+        if following in ("_", "-") or following.isalnum():
+            self.at -= len(found)
+            return ""
+        return found
+
     def pour(self, sink: Sink, literals: Collection[str]) -> Script[str]:
         """As `until`, but gives the text to `sink` as soon as it is sure."""
         starts = "".join({re.escape(each[0]) for each in literals})

@@ -36,8 +36,24 @@ BAD = [
     ({"sampling": Sampling(temperature=math.inf)}, "invalid_request", "temperature is inf"),
     ({"sampling": Sampling(top_p=1.5)}, "invalid_request", "top_p is 1.5"),
     ({"sampling": Sampling(top_k=-1)}, "invalid_request", "top_k is -1"),
-    ({"logprobs": 21}, "invalid_request", "21 logprobs .* between 0 and 20"),
-    ({"logprobs": -1}, "invalid_request", "-1 logprobs"),
+    ({"logprobs": 21}, "invalid_request", "top_logprobs is 21, it must be between 0 and 20"),
+    ({"logprobs": -1}, "invalid_request", "top_logprobs is -1"),
+    ({"sampling": Sampling(presence=2.5)}, "invalid_request", "presence_penalty is 2.5"),
+    ({"sampling": Sampling(frequency=-3)}, "invalid_request", "frequency_penalty is -3"),
+    ({"sampling": Sampling(repetition=0)}, "invalid_request", "repetition_penalty is 0"),
+    ({"sampling": Sampling(repetition=math.nan)}, "invalid_request", "repetition_penalty is nan"),
+    ({"sampling": Sampling(xtc_probability=1.1)}, "invalid_request", "xtc_probability is 1.1"),
+    ({"sampling": Sampling(xtc_threshold=-0.1)}, "invalid_request", "xtc_threshold is -0.1"),
+    (
+        {"sampling": Sampling(logit_bias={5: 1.0, 10**6: 1.0, -1: 2.0})},
+        "invalid_request",
+        r"logit_bias has tokens .* vocabulary of \d+: 1000000, -1",
+    ),
+    (
+        {"sampling": Sampling(logit_bias={5: 101.0})},
+        "invalid_request",
+        "logit_bias of token 5 is 101.0, it must be between -100 and 100",
+    ),
     ({"sampling": Sampling(min_p=2)}, "invalid_request", "min_p is 2"),
     (
         {"messages": (message("user", "x" * 80),)},
@@ -56,14 +72,14 @@ def test_bad_requests_are_refused(engine, fields, code, text):
 
 def test_a_model_without_a_template_says_so_and_takes_an_inline_one(models):
     engine = mlx_engine.engine(mlx_engine.open_model(tiny.cached(models, chat=False)))
-    assert engine.capabilities == ()
+    assert engine.capabilities == ("completion",)
     with pytest.raises(RequestError, match="has no chat template") as caught:
         engine.prepare(chat("a"), 0.0)
     assert caught.value.code == "invalid_request"
     inline = "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ bye }}{% endfor %}"
     request = chat("a", "hi", template=inline, template_kwargs={"bye": "!"})
     prepared = engine.prepare(request, 0.0)
-    assert engine._model.tokenizer.decode(prepared.tokens) == "user:hi!"
+    assert engine._model.tokenizer.decode(prepared.openings[0].tokens) == "user:hi!"
 
 
 def test_prefill_ends_the_prompt_inside_the_answer(engine):
@@ -71,7 +87,7 @@ def test_prefill_ends_the_prompt_inside_the_answer(engine):
         "a", messages=(message("user", "q"), message("assistant", "It is")), prefill=True
     )
     prepared = engine.prepare(request, 0.0)
-    assert engine._model.tokenizer.decode(prepared.tokens).endswith("assistant\nIt is")
+    assert engine._model.tokenizer.decode(prepared.openings[0].tokens).endswith("assistant\nIt is")
 
 
 def test_sampling_is_the_request_over_the_model_over_one(engine):
@@ -84,8 +100,8 @@ def test_sampling_is_the_request_over_the_model_over_one(engine):
 @pytest.mark.parametrize(("asked", "given"), [(None, 43), (5, 5), (500, 43)])
 def test_the_answer_is_bounded_by_the_context(engine, asked, given):
     prepared = engine.prepare(chat("a", "hi", max_tokens=asked), 0.0)
-    assert len(prepared.tokens) == 21
-    assert prepared.limit == given
+    assert len(prepared.openings[0].tokens) == 21
+    assert prepared.openings[0].limit == given
 
 
 @pytest.fixture
@@ -119,5 +135,5 @@ def test_a_long_text_of_few_tokens_is_taken(engine, counted):
     """Eight characters a token are common, more are possible: then all of it is counted."""
     request = chat("a", "<|im_end|>" * 60, template="{{ messages[0].content }}")
     prepared = engine.prepare(request, 0.0)
-    assert len(prepared.tokens) == 60
+    assert len(prepared.openings[0].tokens) == 60
     assert counted == [512, 600]

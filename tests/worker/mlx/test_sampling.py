@@ -19,6 +19,10 @@ OPTIONS = [
     Sampling(temperature=0.9, top_k=5, seed=4),
     Sampling(temperature=0.9, top_k=12, top_p=0.7, min_p=0.02, seed=5),
     Sampling(temperature=1.0, top_k=1, seed=6),
+    Sampling(temperature=1.2, xtc_probability=1.0, seed=7),
+    Sampling(temperature=1.0, xtc_probability=0.4, xtc_threshold=0.05, seed=8),
+    Sampling(temperature=0.8, top_p=0.95, xtc_probability=0.6, xtc_threshold=0.08, seed=9),
+    Sampling(temperature=1.0, min_p=0.1, xtc_probability=1.0, xtc_threshold=0.9, seed=10),
 ]
 
 
@@ -31,8 +35,18 @@ def draw(rows: list[Row], logits: np.ndarray = LOGITS) -> list[int]:
     return Sampler().choose(batch, rows).tolist()
 
 
-def reference(options: Sampling) -> np.ndarray:
+def reference(options: Sampling, kept_ones: tuple[int, ...] = ()) -> np.ndarray:
     """The distribution, written for one row with plain loops."""
+    share = options.xtc_probability or 0.0
+    plain = excluded(options, kept_ones, exclude=False)
+    return (
+        plain
+        if not share
+        else (share * excluded(options, kept_ones, exclude=True) + (1 - share) * plain)
+    )
+
+
+def excluded(options: Sampling, kept_ones: tuple[int, ...], *, exclude: bool) -> np.ndarray:
     order = np.argsort(-LOGITS)
     p = np.exp(LOGITS - LOGITS.max())
     kept = list(order[: options.top_k or VOCABULARY])
@@ -42,6 +56,11 @@ def reference(options: Sampling) -> np.ndarray:
             nucleus.append(token)
         above += p[token]
     kept = [token for token in nucleus if p[token] >= (options.min_p or 0) * p.max()]
+    if exclude:
+        threshold = 0.1 if options.xtc_threshold is None else options.xtc_threshold
+        likely = [token for token in kept if p[token] >= threshold * p[kept].sum()]
+        least = min(likely, key=lambda token: p[token], default=None)
+        kept = [t for t in kept if t not in likely or t == least or t in kept_ones]
     weights = np.zeros(VOCABULARY)
     weights[kept] = np.exp((LOGITS[kept] - LOGITS.max()) / (options.temperature or 1e-3))
     return weights / weights.sum()
@@ -56,6 +75,18 @@ def test_frequencies_are_those_of_the_distribution(options):
     assert not got[wanted == 0].any(), "a token that was filtered out came up"
     # Five standard deviations; the seeds are fixed, so this is the same number every time.
     assert np.all(np.abs(got - wanted) <= 5 * np.sqrt(wanted * (1 - wanted) / draws) + 1e-9)
+
+
+def test_xtc_never_takes_away_what_ends_an_answer():
+    end, draws = int(LOGITS.argmax()), 2000
+    options = Sampling(temperature=1.0, xtc_probability=1.0, xtc_threshold=0.05, seed=1)
+    batch = mx.broadcast_to(mx.array(LOGITS), (draws, VOCABULARY))
+    tokens = Sampler(kept=[end]).choose(batch, [row(options, n) for n in range(draws)]).tolist()
+    wanted = reference(options, (end,))
+    got = np.bincount(tokens, minlength=VOCABULARY) / draws
+    assert wanted[end] > 0
+    assert np.all(np.abs(got - wanted) <= 5 * np.sqrt(wanted * (1 - wanted) / draws) + 1e-9)
+    assert end not in draw([row(options, n) for n in range(draws)])
 
 
 def test_a_row_draws_the_same_alone_and_in_any_batch():
@@ -75,7 +106,7 @@ def test_the_batch_may_change_between_steps():
     second = sampler.choose(logits[2:5], kept).tolist()
     assert first == draw([row(options) for options in OPTIONS])
     assert second == draw([row(options, 1) for options in OPTIONS[2:5]])
-    assert [r.position for r in rows] == [1, 1, 2, 2, 2, 1, 1]
+    assert [r.position for r in rows] == [1, 1, 2, 2, 2, *[1] * (len(rows) - 5)]
 
 
 def test_seeds_decide_and_no_seed_is_random():
@@ -117,7 +148,8 @@ def test_a_row_that_raises_is_marked_and_the_others_draw_as_ever():
     rows = [row(options) for options in OPTIONS]
     rows[3] = Broken(OPTIONS[3])
     tokens = draw(rows)
-    assert [type(r.error) for r in rows] == [*[type(None)] * 3, ArithmeticError, *[type(None)] * 3]
+    assert [place for place, r in enumerate(rows) if r.error is not None] == [3]
+    assert isinstance(rows[3].error, ArithmeticError)
     expected = draw([row(options) for options in OPTIONS])
     assert tokens[:3] + tokens[4:] == expected[:3] + expected[4:]
 

@@ -1,0 +1,73 @@
+"""The official Anthropic client against a whole daemon and its built-in model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anthropic
+import pytest
+from anthropic import AsyncAnthropic
+from anthropic.types import MessageParam
+
+from tests.kit.daemon import PATIENCE_S, running
+from tests.kit.documents import write
+from tests.kit.http_stage import NO_TLS
+
+HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
+
+
+async def test_messages_of_a_real_model(tmp_path: Path) -> None:
+    document = write(
+        tmp_path / "desired-state.yaml",
+        {"tiny": {"source": "builtin:tiny-chat", "state": "loaded"}},
+        aliases={"claude-*": "tiny"},
+    )
+    http = anthropic.DefaultAsyncHttpxClient(verify=NO_TLS, trust_env=False)
+    async with running(document, tmp_path) as daemon:
+        await daemon.ready()
+        async with AsyncAnthropic(
+            base_url=daemon.url,
+            api_key="none",
+            max_retries=0,
+            timeout=PATIENCE_S,
+            http_client=http,
+        ) as client:
+            whole = await client.messages.create(
+                model="claude-sonnet",
+                max_tokens=24,
+                system="Be brief.",
+                messages=HELLO,
+                extra_body={"temperature": 0},
+            )
+            async with client.messages.stream(
+                model="claude-sonnet",
+                max_tokens=24,
+                system="Be brief.",
+                messages=HELLO,
+                extra_body={"temperature": 0},
+            ) as stream:
+                streamed = await stream.get_final_message()
+            assert whole.content[0].type == streamed.content[0].type == "text"
+            assert whole.content[0].text == streamed.content[0].text != ""
+            assert streamed.stop_reason == whole.stop_reason
+            assert streamed.usage.output_tokens == whole.usage.output_tokens > 0
+            first = whole.content[0].text[:1]
+            stopped = await client.messages.create(
+                model="tiny",
+                max_tokens=24,
+                system="Be brief.",
+                messages=HELLO,
+                stop_sequences=[first],
+                extra_body={"temperature": 0},
+            )
+            assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", first)
+            short = await client.messages.create(
+                model="tiny", max_tokens=1, messages=HELLO, extra_body={"temperature": 0}
+            )
+            assert (short.stop_reason, short.usage.output_tokens) == ("max_tokens", 1)
+            with pytest.raises(anthropic.BadRequestError, match="tokens"):
+                await client.messages.create(
+                    model="tiny",
+                    max_tokens=9,
+                    messages=[{"role": "user", "content": "word " * 50_000}],
+                )
