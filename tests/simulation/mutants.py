@@ -254,11 +254,6 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "a clock set back by a little reopens windows",
-        ("loop/core.py", "SWAY = timedelta(minutes=1)", "SWAY = timedelta()"),
-        mood=NIGHTS,
-    ),
-    mutant(
         "what is taken away is put right all the same",
         (
             "drift.py",
@@ -351,10 +346,6 @@ MUTANTS = (
         mood=NIGHTS,
     ),
     mutant(
-        "suspended models take no memory",
-        ("verdicts.py", "    held = sum(map(budget.accounted, alive))\n", "    held = 0\n"),
-    ),
-    mutant(
         "what is told of a model is not told anew",
         ("report.py", "        picture.plan.verdicts[key],\n", ""),
     ),
@@ -385,14 +376,6 @@ MUTANTS = (
             "            self._reported.add(action.uid)\n"
             "            self._fail(subject, key, outcome.error, at, brake=True)\n",
             "            self._reported.add(action.uid)\n",
-        ),
-    ),
-    mutant(
-        "a drain once begun is never called off",
-        (
-            "lane.py",
-            "                self.cancels.append(Cancel(drain))\n",
-            "                pass\n",
         ),
     ),
 )
