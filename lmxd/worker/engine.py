@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lmxd.worker.constrain import Compiled
 from lmxd.worker.pulse import Pulse
+from lmxd.worker.reading import PLAIN, Reading
 from schemas.frames import Load
 from schemas.inference import Event, Request, Sampling
 
@@ -26,13 +26,15 @@ class Opening:
     """One prompt in tokens.
 
     limit: most tokens to generate; 0 only where the prompt itself is wanted. shown: the text that
-    comes before the answer. ends: tokens that end this answer, beside the model's own.
+    comes before the answer. ends: tokens that end this answer, beside the model's own. reading:
+    how the answers are read, and what binds them.
     """
 
     tokens: Sequence[int]
     limit: int
     shown: str = ""
     ends: frozenset[int] = frozenset()
+    reading: Reading = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,13 @@ class Prepared:
 
     openings: one for each prompt, and `request.n` answers to each. sampling: nothing left open
     but the seed; answer i to a prompt has the seed + i. arrived: `time.monotonic` when the worker
-    got it. grammar: what the answers must match.
+    got it.
     """
 
     request: Request
     openings: tuple[Opening, ...]
     sampling: Sampling
     arrived: float
-    grammar: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)

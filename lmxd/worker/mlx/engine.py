@@ -12,7 +12,6 @@ import gc
 import math
 import time
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -21,13 +20,11 @@ import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is w
 import transformers  # noqa: F401
 
 from lmxd.worker import log
-from lmxd.worker.constrain import Constrainer
 from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
-from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.chats import Chats
 from lmxd.worker.mlx.job import Job
-from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
 from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.probe import versions
@@ -92,9 +89,9 @@ class MlxEngine:
         self._pool = Pool.of(model.cost, limits.kv_bytes, own)
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
-        self._vocabulary = Vocabulary(model.tokenizer)
-        self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
-        self._prompts = Prompts(model, self._vocabulary, self._pool.context)
+        self._chats = Chats(model)
+        self._vocabulary = self._chats.vocabulary
+        self._prompts = Prompts(model, self._chats, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
         self._timed: list[Job] = []  # those with a deadline
@@ -116,10 +113,7 @@ class MlxEngine:
 
     def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine."""
-        prepared = self._prompts.prepare(request, arrived)
-        if request.format is None or isinstance(prepared, Answered):
-            return prepared
-        return replace(prepared, grammar=self._constrainer.compile(request.format))
+        return self._prompts.prepare(request, arrived)
 
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
@@ -166,8 +160,8 @@ class MlxEngine:
         return self._take_events()
 
     def read_ahead(self) -> None:
-        """Reads the vocabulary for grammars, beside everything else: a first one need not wait."""
-        self._constrainer.warm()
+        """Begins what no request should have to wait for."""
+        self._chats.read_ahead()
 
     def warm_up(self) -> None:
         """Takes first steps of every kind, so that no client pays for compiling them."""

@@ -27,6 +27,7 @@ class Job:
         self._open = len(prepared.openings) * prepared.request.n
         self._prompt = sum(len(opening.tokens) for opening in prepared.openings)
         self._completion = 0
+        self._reasoning = 0
         self._started: float | None = None
         self._first: float | None = None
 
@@ -54,9 +55,10 @@ class Job:
         self._completion += 1
         self._first = self._first or time.monotonic()
 
-    def ended(self) -> list[Event]:
-        """A sequence ended; after the last of them comes the usage."""
+    def ended(self, reasoning: int) -> list[Event]:
+        """A sequence ended, `reasoning` of its tokens were that; after the last comes the usage."""
         self._open -= 1
+        self._reasoning += reasoning
         return [] if self._open else [self._usage()]
 
     def _usage(self) -> Usage:
@@ -64,4 +66,6 @@ class Job:
         started = self._started or now
         first = self._first or now
         timings = Timings(started - self.prepared.arrived, first - started, now - first)
-        return Usage(self.request.id, 0, self._prompt, self._completion, 0, timings)
+        return Usage(
+            self.request.id, 0, self._prompt, self._completion, 0, timings, self._reasoning
+        )

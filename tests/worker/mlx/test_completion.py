@@ -141,7 +141,7 @@ def test_a_gap_is_asked_for_with_the_models_own_tokens(bos_model):
     (opening,) = engine.prepare(completion("a", "def f(", suffix=" return"), 0.0).openings
     text = bos_model.tokenizer.decode(opening.tokens)
     assert text == "<|endoftext|><|fim_prefix|>def f(<|fim_suffix|> return<|fim_middle|>"
-    assert engine.capabilities == ("chat", "completion", "suffix")
+    assert engine.capabilities == ("chat", "completion", "suffix", "structured")
 
 
 @pytest.mark.parametrize(
