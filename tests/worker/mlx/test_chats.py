@@ -185,6 +185,11 @@ def test_a_format_and_tools_together_give_one_or_the_other(tiny_chat):
             "unsupported_parameter",
             "tool 'odd': the schema's keyword not at /not",
         ),
+        (
+            {"tools": (Tool("words", "", {"type": "string"}),)},
+            "invalid_request",
+            "parameters of tool 'words' are of type 'string'",
+        ),
     ],
 )
 def test_tools_that_cannot_be_called_as_wished_are_refused(tiny_chat, fields, code, said):
