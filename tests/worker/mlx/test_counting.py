@@ -6,7 +6,7 @@ from lmxd.worker.engine import Answered
 from schemas.errors import RequestError
 from schemas.inference import Accepted, Message, Request, Text, TextPart, Tokens, Usage
 from tests.kit import mlx_engine, tiny
-from tests.kit.worker_client import WorkerClient, chat
+from tests.kit.worker_client import GREEDY, WorkerClient, chat
 
 HELLO = (Message("user", (TextPart("hello world"),)),)
 
@@ -83,12 +83,15 @@ def test_what_cannot_be_is_refused(engine, kind, fields, code, text):
 
 
 def test_a_worker_answers_while_it_generates(models):
+    completion = Request(
+        "text", "m", kind="completion", prompts=("hello", "x"), n=2, max_tokens=5, sampling=GREEDY
+    )
     with WorkerClient() as worker:
         worker.load(tiny.cached(models))
         count, tokens, answer, wrong = worker.ask(
             Request("count", "m", kind="count", messages=HELLO),
             Request("tokens", "m", kind="tokenize", prompts=("hello world",)),
-            Request("text", "m", kind="completion", prompts=("hello", "x"), n=2, max_tokens=5),
+            completion,
             Request("wrong", "m", kind="embed", prompts=("hello",)),
         )
     assert [type(event) for event in count.events] == [Accepted, Usage]
