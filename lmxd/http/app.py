@@ -30,6 +30,7 @@ from lmxd.http import (
     control_planning,
     control_verbs,
     control_writing,
+    embeddings,
     events,
     health,
     lmstudio,
@@ -37,6 +38,7 @@ from lmxd.http import (
     openai_completions,
     openapi,
     requests,
+    rerank,
     routing_decisions,
 )
 from lmxd.http.errors import Errors, speaks_anthropic
@@ -55,6 +57,8 @@ ROUTES: tuple[Route, ...] = (
     *health.ROUTES,
     *openai.ROUTES,
     *openai_completions.ROUTES,
+    *embeddings.ROUTES,
+    *rerank.ROUTES,
     *anthropic.ROUTES,
     *control.ROUTES,
     *control_writing.ROUTES,

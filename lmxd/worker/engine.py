@@ -26,13 +26,15 @@ class Opening:
     """One prompt in tokens.
 
     limit: most tokens to generate; 0 only where the prompt itself is wanted. shown: the text that
-    comes before the answer. ends: tokens that end this answer, beside the model's own.
+    comes before the answer. ends: tokens that end this answer, beside the model's own. segments:
+    of a pair of texts, for each token which of them it belongs to; () is the first.
     """
 
     tokens: Sequence[int]
     limit: int
     shown: str = ""
     ends: frozenset[int] = frozenset()
+    segments: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
