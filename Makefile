@@ -46,6 +46,7 @@ lint: $(VENV)/.installed-dev
 
 schema: $(VENV)/.installed
 	$(BIN)/python -m lmxd.desired.generate
+	$(BIN)/python -m lmxd.http.reference
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.serving

@@ -17,7 +17,8 @@ from schemas.edit import MISSING
 from schemas.errors import Code, RequestError
 from schemas.leaves import setting
 from schemas.parse import nearest
-from schemas.verbs import Copy, Create, Delete, Download, Load, Unload, Verb
+from schemas.quantities import parse_long_duration
+from schemas.verbs import Copy, Create, Delete, Download, Keep, Load, Unload, Verb
 
 __all__ = ["LOADED", "Scene", "Wish", "wished"]
 
@@ -81,6 +82,8 @@ def wished(verb: Verb, scene: Scene, *, lent: bool, force: bool) -> Wish:
             return _load(verb, scene, lent=lent)
         case Unload():
             return _unload(verb, scene, lent=lent)
+        case Keep():
+            return _keep(verb, scene)
         case Download():
             return _download(verb, scene, lent=lent)
         case Copy():
@@ -132,14 +135,34 @@ def _unload(verb: Unload, scene: Scene, *, lent: bool) -> Wish:
     return Wish(key, _entry(key, entry), UNLOADED, _opposing(key, scene, UNLOADED), rests=True)
 
 
+def _keep(verb: Keep, scene: Scene) -> Wish:
+    """The last word counts: leases that only say how long this model is kept, otherwise, end."""
+    key = _model(verb.name, scene)
+    model = scene.picture.effective.model(key)
+    if model is None or not (model.demanded or model.state is ModelState.ON_DEMAND):
+        return Wish(key, {})
+    patch = _entry(key, {"keep_alive": verb.keep_alive})
+    keeping = tuple(
+        lease
+        for lease in scene.picture.effective.leases
+        if set(setting(lease.patch)) == {("models", key, "keep_alive")}
+    )
+    if parse_long_duration(verb.keep_alive) == 0:
+        return Wish(key, {}, ends=keeping, rests=True)
+    others = tuple(lease for lease in keeping if lease.patch != patch)
+    if not keeping and parse_long_duration(verb.keep_alive) == model.keep_alive_s:
+        return Wish(key, {})
+    return Wish(key, patch, ends=others)
+
+
 def _download(verb: Download, scene: Scene, *, lent: bool) -> Wish:
     if not scene.found:
-        return _fresh(verb.name, scene, {"state": "downloaded"}, ON_DISK)
+        return _fresh(verb.name, scene, {"state": verb.state}, ON_DISK)
     key = scene.found[0]
     model = scene.picture.effective.model(key)
     missing = model is None or model.state is ModelState.ABSENT
     written = scene.state(key) == "absent" or (lent and missing)
-    entry = {"state": "downloaded"} if written else {}
+    entry = {"state": verb.state} if written else {}
     ends = () if lent else _opposing(key, scene, ON_DISK)
     return Wish(key, _entry(key, entry), ON_DISK, ends)
 

@@ -1,4 +1,4 @@
-"""What people and bots order in one word: load, unload, download, copy, create, delete.
+"""What people and bots order in one word: load, unload, keep, download, copy, create, delete.
 
 Built by `lmxd.http` from the paths that old bots and other servers' clients know. They are sugar:
 `reconciler.wishes` says which change of the document, or lease over it, each of them is.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-__all__ = ["Copy", "Create", "Delete", "Download", "Load", "Unload", "Verb"]
+__all__ = ["Copy", "Create", "Delete", "Download", "Keep", "Load", "Unload", "Verb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,24 @@ class Unload:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Have the files of a model on disk: of one the document has, or of a source that is new."""
+    """Have the files of a model on disk: of one the document has, or of a source that is new.
+
+    state: what a model becomes that is new, or was absent.
+    """
 
     name: str
+    state: Literal["downloaded", "on-demand"] = "downloaded"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Have an on-demand model stay in memory for so long after the last request: a duration as
+    the document writes it, `forever` or, to be let go now, `0s`. Says nothing to a model that the
+    document has loaded.
+    """
+
+    name: str
+    keep_alive: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,4 +79,4 @@ class Delete:
     name: str
 
 
-Verb = Load | Unload | Download | Copy | Create | Delete
+Verb = Load | Unload | Keep | Download | Copy | Create | Delete

@@ -14,6 +14,7 @@ from lmxd.daemon.verbs import ControlVerbs
 from lmxd.http.calls import Calls
 from lmxd.http.ports import Access, Deps
 from lmxd.idempotency import Answers
+from lmxd.kept_responses import Responses
 from lmxd.serving.gate import Gate
 from lmxd.settings import Settings
 from lmxd.statefolder import StateFolder
@@ -58,6 +59,7 @@ def surface(
         calls=Calls(Answers(folder, now)),
         health=control,
         events=events,
+        responses=Responses(folder, now),
         now=lambda: now().timestamp(),
         started=int(now().timestamp()),
         access=Access(hosts=settings.allow_host, origins=settings.cors),

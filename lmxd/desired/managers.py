@@ -245,19 +245,20 @@ def _revert(change: Change, manager: str, generation: int) -> Event:
     subject = f"model/{change.path[1]}" if of_model else "document"
     values = {"before": change.before, "after": change.after}
     values = {name: value for name, value in values.items() if value is not MISSING}
+    again = f"{_shown(values, 'after')} again" if "after" in values else "gone"
     return Event(
         "Warning",
         "BotPatchReverted",
         subject,
         f"an edit of the file took back what {manager} had set in generation {generation}: {at} "
-        f"was {_shown(values, 'before')} and is {_shown(values, 'after')} again",
+        f"was {_shown(values, 'before') or 'not there'} and is {again}",
         {"manager": manager, "path": at, "generation": generation, **values},
     )
 
 
 def _shown(values: Mapping[str, object], name: str) -> str:
     if name not in values:
-        return "not there"
+        return ""
     text = json.dumps(values[name], ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -8,16 +8,15 @@ not judged here.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 import msgspec
-from pydantic import ValidationError
 
 from lmxd.dialects import anthropic_content
-from lmxd.dialects.faults import fits, invalid
 from lmxd.dialects.fields import Table
+from lmxd.dialects.validation import framed, invalid, validated
 from schemas.errors import Code, RequestError
 from schemas.inference import Effort, Grammar, Reasoning, Request, Sampling, Tool, ToolUse
 from schemas.wire.anthropic import (
@@ -71,10 +70,8 @@ _EFFORTS: Mapping[str, Effort] = {
     "xhigh": "high",
     "max": "high",
 }
-_SCHEMA_DEPTH_MAX = 64
 
 Shown = Literal["all", "signature", "nothing"]
-Body = TypeVar("Body", bound=CountRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ def messages(body: Mapping[str, object], request_id: str) -> Asked:
 
     Raises RequestError (invalid_request, unsupported_parameter) that names the field.
     """
-    wire = _read(MessagesRequest, body)
+    wire = validated(MessagesRequest, body)
     ignored = list(MESSAGES.sift(wire.model_extra or {}))
     request = msgspec.structs.replace(
         _prompt(wire, request_id, ignored),
@@ -108,26 +105,17 @@ def messages(body: Mapping[str, object], request_id: str) -> Asked:
 
 def count(body: Mapping[str, object], request_id: str) -> Asked:
     """Translate the body of `POST /v1/messages/count_tokens`; raises like `messages`."""
-    wire = _read(CountRequest, body)
+    wire = validated(CountRequest, body)
     ignored = list(MESSAGES.sift(wire.model_extra or {}))
     request = msgspec.structs.replace(_prompt(wire, request_id, ignored), kind="count")
     return Asked(request, stream=False, shown="nothing", ignored=tuple(ignored))
-
-
-def _read(kind: type[Body], body: Mapping[str, object]) -> Body:
-    try:
-        return kind.model_validate(body)
-    except ValidationError as error:
-        raise invalid(error) from error
 
 
 def _prompt(wire: CountRequest, request_id: str, ignored: list[str]) -> Request:
     """All that has an effect on the prompt."""
     said = anthropic_content.conversation(wire.system, wire.messages, ignored)
     last = said[-1]
-    tools = tuple(
-        _tool(tool, f"tools[{index}]", ignored) for index, tool in enumerate(wire.tools or ())
-    )
+    tools = _tools(wire.tools or (), ignored)
     user = wire.metadata.user_id if wire.metadata else None
     return Request(
         id=request_id,
@@ -141,6 +129,15 @@ def _prompt(wire: CountRequest, request_id: str, ignored: list[str]) -> Request:
     )
 
 
+def _tools(given: Sequence[MessagesTool], ignored: list[str]) -> tuple[Tool, ...]:
+    found: dict[str, Tool] = {}
+    for index, each in enumerate(given):
+        if each.name in found:
+            raise invalid(f"tools[{index}].name", f"is {each.name!r}, as another tool's is")
+        found[each.name] = _tool(each, f"tools[{index}]", ignored)
+    return tuple(found.values())
+
+
 def _tool(tool: MessagesTool, where: str, ignored: list[str]) -> Tool:
     if tool.type not in {None, "custom"}:
         raise RequestError(
@@ -152,11 +149,8 @@ def _tool(tool: MessagesTool, where: str, ignored: list[str]) -> Tool:
     ignored += TOOL.sift(tool.model_extra or {}, f"{where}.")
     schema = tool.input_schema
     if schema is None:
-        raise RequestError(
-            Code.INVALID_REQUEST, f"{where}.input_schema is required", param=f"{where}.input_schema"
-        )
-    _check_depth(schema, f"{where}.input_schema")
-    return Tool(tool.name, tool.description or "", schema)
+        raise invalid(f"{where}.input_schema", "is required")
+    return Tool(tool.name, tool.description or "", framed(schema, f"{where}.input_schema"))
 
 
 def _tool_use(choice: MessagesToolChoice | None, tools: tuple[Tool, ...]) -> ToolUse:
@@ -165,18 +159,15 @@ def _tool_use(choice: MessagesToolChoice | None, tools: tuple[Tool, ...]) -> Too
     parallel = not choice.disable_parallel_tool_use
     if choice.type in {"auto", "none"}:
         return ToolUse("none" if choice.type == "none" else "auto", parallel=parallel)
-    names = {tool.name for tool in tools}
+    names = [tool.name for tool in tools]
     if not names:
-        raise _bad_choice(f"tool_choice is {choice.type!r}, and there are no tools")
+        raise invalid("tool_choice", f"is {choice.type!r}, and there are no tools")
     if choice.type == "any":
         return ToolUse("required", parallel=parallel)
     if choice.name not in names:
-        raise _bad_choice(f"tool_choice.name is {str(choice.name)[:64]!r}, which is no tool")
-    return ToolUse("required", only=(choice.name,), parallel=parallel)
-
-
-def _bad_choice(message: str) -> RequestError:
-    return RequestError(Code.INVALID_REQUEST, message, param="tool_choice")
+        raise invalid("tool_choice.name", f"is {str(choice.name)[:64]!r}, which is no tool")
+    # A tool that is named is called once.
+    return ToolUse("required", only=(choice.name,), parallel=False)
 
 
 def _reasoning(wire: CountRequest) -> Reasoning:
@@ -185,12 +176,8 @@ def _reasoning(wire: CountRequest) -> Reasoning:
     if thinking is None or thinking.type == "disabled":
         return Reasoning(effort="none")
     if thinking.type == "enabled" and thinking.budget_tokens is None:
-        raise RequestError(
-            Code.INVALID_REQUEST,
-            "thinking.budget_tokens is required",
-            hint='or ask for {"type": "adaptive"}',
-            param="thinking.budget_tokens",
-        )
+        hint = 'or ask for {"type": "adaptive"}'
+        raise invalid("thinking.budget_tokens", "is required", hint=hint)
     effort = wire.output_config.effort if wire.output_config else None
     return Reasoning(effort=_EFFORTS[effort or "medium"], budget=thinking.budget_tokens)
 
@@ -207,15 +194,5 @@ def _format(wire: CountRequest) -> Grammar | None:
     given = given or wire.output_format
     if given is None:
         return None
-    _check_depth(given.schema_, f"{where}.schema")
-    return Grammar("schema", json.dumps(given.schema_, ensure_ascii=False))
-
-
-def _check_depth(schema: Mapping[str, object], where: str) -> None:
-    if not fits(schema, _SCHEMA_DEPTH_MAX):
-        raise RequestError(
-            Code.INVALID_REQUEST,
-            f"{where} is nested deeper than {_SCHEMA_DEPTH_MAX} levels, or holds an integer of "
-            "more than 64 bits",
-            param=where,
-        )
+    schema = framed(given.schema_, f"{where}.schema")
+    return Grammar("schema", json.dumps(schema, ensure_ascii=False))

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 
-from lmxd.dialects.faults import fits
 from lmxd.dialects.fields import Table
+from lmxd.dialects.validation import framed, invalid
 from schemas.errors import Code, RequestError
 from schemas.inference import (
     Message,
@@ -30,7 +30,6 @@ _BLOCK = Table(
     unserved={},
     advisory=frozenset({"cache_control", "caller", "citations", "signature", "toolset_name"}),
 )
-_INPUT_DEPTH_MAX = 64
 _BETWEEN_BLOCKS = "\n\n"
 
 
@@ -100,11 +99,7 @@ def _part(block: InputBlock, role: Role, where: str, ignored: list[str]) -> Part
             text = _text(block.content, f"{where}.content", ignored)
             return ToolResultPart(call, f"Error: {text}" if block.is_error else text)
     if _known(block):
-        raise RequestError(
-            Code.INVALID_REQUEST,
-            f"{where} is of type {block.type}, which a message of role {role} cannot hold",
-            param=where,
-        )
+        raise invalid(where, f"is of type {block.type}, which the role {role} cannot hold")
     raise _unknown(block, where)
 
 
@@ -124,14 +119,7 @@ def _unknown(block: InputBlock, where: str) -> RequestError:
 
 def _call(block: InputBlock, where: str) -> ToolCallPart:
     call, name = _needed(block.id, f"{where}.id"), _needed(block.name, f"{where}.name")
-    given = block.input or {}
-    if not fits(given, _INPUT_DEPTH_MAX):
-        raise RequestError(
-            Code.INVALID_REQUEST,
-            f"{where}.input is nested deeper than {_INPUT_DEPTH_MAX} levels, or holds an integer "
-            "of more than 64 bits",
-            param=f"{where}.input",
-        )
+    given = framed(block.input or {}, f"{where}.input")
     return ToolCallPart(call, name, json.dumps(given, ensure_ascii=False))
 
 
@@ -151,5 +139,5 @@ def _text(content: str | Iterable[InputBlock] | None, where: str, ignored: list[
 
 def _needed(value: str | None, where: str) -> str:
     if value is None:
-        raise RequestError(Code.INVALID_REQUEST, f"{where} is required", param=where)
+        raise invalid(where, "is required")
     return value

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lmxd.dialects import openai_fields, openai_sampling, openai_tools
+from lmxd.dialects.fields import unsupported
 from lmxd.dialects.openai_formats import grammar
 from lmxd.dialects.openai_messages import messages
 from lmxd.dialects.validation import framed, invalid, validated
@@ -18,8 +19,8 @@ from schemas.wire.openai import Effort as SaidEffort
 from schemas.wire.openai import StreamOptions
 from schemas.wire.openai_chat import ChatRequest, Thinking
 
-_KWARGS_DEPTH_MAX = 16
-_EFFORTS: Mapping[SaidEffort, Effort] = {
+KWARGS_DEPTH_MAX = 16
+EFFORTS: Mapping[SaidEffort, Effort] = {
     "none": "none",
     "minimal": "minimal",
     "low": "low",
@@ -64,12 +65,14 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
         tool_use=openai_tools.use(wire, tools),
         reasoning=_reasoning(wire, ignored),
         template_kwargs=framed(
-            wire.chat_template_kwargs or {}, "chat_template_kwargs", _KWARGS_DEPTH_MAX
+            wire.chat_template_kwargs or {}, "chat_template_kwargs", KWARGS_DEPTH_MAX
         ),
         prefill=continues(wire.continue_final_message, said[-1]),
         identity=wire.user or "anonymous",
         priority=openai_sampling.priority(wire),
     )
+    if wire.add_generation_prompt is False and not request.prefill:
+        raise unsupported("add_generation_prompt", (True,))
     return Chat(request, bool(wire.stream), include_usage, tuple(ignored))
 
 
@@ -98,7 +101,7 @@ def _reasoning(wire: ChatRequest, ignored: list[str]) -> Reasoning:
     if effort is None and thinking.enabled is False:
         effort = "none"
     budget = wire.thinking_budget if wire.thinking_budget is not None else thinking.max_tokens
-    return Reasoning(_EFFORTS[effort] if effort else None, budget)
+    return Reasoning(EFFORTS[effort] if effort else None, budget)
 
 
 def continues(wish: bool | None, last: Message) -> bool:

@@ -50,7 +50,6 @@ _ADVISED = frozenset(
 CHAT = Table(
     unserved={
         **_GENERATED,
-        "add_generation_prompt": (True,),
         "add_special_tokens": (False,),
         "audio": (),
         "best_of": (1,),
@@ -77,6 +76,27 @@ COMPLETION = Table(
     advisory=_ADVISED,
 )
 """Those of a completion."""
+
+RESPONSE = Table(
+    unserved={
+        "adapter": (),
+        "background": (False,),
+        "context_management": ([],),
+        "conversation": (),
+        "max_tool_calls": (),
+        "n": (1,),
+        "prompt": (),
+        "response_format": ({"type": "text"},),
+        "truncation": ("disabled",),
+    },
+    advisory=_ADVISED | {"moderation", "stream_options"},
+)
+"""Those of a response."""
+
+RESPONSE_REASONING = Table(
+    unserved={}, advisory=frozenset({"context", "generate_summary", "mode", "summary"})
+)
+TEXT = Table(unserved={"verbosity": ("medium",)}, advisory=frozenset())
 
 TOKENIZE = Table(
     unserved={

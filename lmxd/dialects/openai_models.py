@@ -46,7 +46,9 @@ def best(routes: Routes, keys: tuple[ModelKey, ...]) -> Target | None:
 
 
 def entry(name: str, target: Target | None, created: int) -> dict[str, object]:
-    """One model object. `lmxd.reason` says why a model is not ready."""
+    """One model object. `lmxd.reason` says why a model is not ready; `max_model_len`, as vLLM calls
+    it, is the most tokens of prompt and answer of one that is.
+    """
     more: dict[str, object] = {
         "state": str(target.live if target else Live.REFUSED),
         "ready": _is_ready(target),
@@ -55,4 +57,7 @@ def entry(name: str, target: Target | None, created: int) -> dict[str, object]:
         more["key"] = target.key
         if target.live is not Live.READY and target.message:
             more["reason"] = target.message
-    return {"id": name, "object": "model", "created": created, "owned_by": "lmxd", "lmxd": more}
+    found = {"id": name, "object": "model", "created": created, "owned_by": "lmxd", "lmxd": more}
+    if target is not None and target.context is not None:
+        found["max_model_len"] = target.context
+    return found

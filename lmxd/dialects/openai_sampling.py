@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from lmxd.dialects.fields import unsupported
 from lmxd.dialects.validation import invalid
 from schemas.inference import Sampling
-from schemas.wire.openai import Generated, Sampled
+from schemas.wire.openai import Queued, Sampled
 
 _TIERS: Mapping[str, int] = {"auto": 0, "default": 0, "scale": 0, "flex": -1, "priority": 1}
 
@@ -49,7 +49,7 @@ def stop(given: str | list[str] | None) -> tuple[str, ...]:
     return tuple(text for text in texts if text)
 
 
-def priority(wire: Generated) -> int:
+def priority(wire: Queued) -> int:
     """Greater goes first. Raises RequestError for a tier nobody knows."""
     if wire.priority is not None:
         return wire.priority

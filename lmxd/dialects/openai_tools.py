@@ -10,7 +10,7 @@ from schemas.inference import Tool, ToolUse
 from schemas.wire.openai import Function
 from schemas.wire.openai_chat import ChatRequest, ChatTool, NamedTool, ToolChoice
 
-_NO_PARAMETERS: dict[str, object] = {"type": "object", "properties": {}}
+NO_PARAMETERS: dict[str, object] = {"type": "object", "properties": {}}
 
 
 def tools(given: Sequence[ChatTool] | None) -> tuple[Tool, ...]:
@@ -31,7 +31,7 @@ def tools(given: Sequence[ChatTool] | None) -> tuple[Tool, ...]:
 
 def function(given: Function, where: str) -> Tool:
     """One function; without parameters it takes none."""
-    parameters = given.parameters if given.parameters else _NO_PARAMETERS
+    parameters = given.parameters if given.parameters else NO_PARAMETERS
     return Tool(given.name, given.description or "", framed(parameters, f"{where}.parameters"))
 
 

@@ -6,8 +6,6 @@ Calls that load or unload answer when that is done, as its clients expect, and a
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
@@ -15,12 +13,10 @@ from lmxd.dialects import lmstudio
 from lmxd.http.description import CHANGE, FLAG, OBJECT, TEXT, Description, JsonSchema, json
 from lmxd.http.effects import Carried, carried
 from lmxd.http.incoming import deps_of
-from lmxd.http.orders import TTL, Order, order, performing
+from lmxd.http.orders import TTL, order, patient, performing
 from lmxd.http.outgoing import json_answer
-from lmxd.http.prefer import WAIT_MAX_S, Preference
 from lmxd.http.query import query
 from lmxd.http.routing import Route
-from lmxd.http.terms import Terms
 from reconciler.catalog import Entry
 from schemas.errors import Code, RequestError
 from schemas.verbs import Download, Load, Unload
@@ -40,7 +36,7 @@ async def load(request: Request) -> HTTPResponse:
     asked = await order(request, "model", "context_length", "echo_load_config", *LLAMA_CPP)
     echo = asked.flag("echo_load_config")
     verb = Load(asked.word("model"), asked.tokens("context_length"), known=True)
-    asked = _patient(request, asked)
+    asked = patient(request, asked)
     found = await carried(request, asked.terms, performing(request, asked, verb))
     if asked.terms.dry_run:
         return _plain(found)
@@ -56,7 +52,7 @@ async def unload(request: Request) -> HTTPResponse:
     """`POST /api/v1/models/unload`: answers when its memory is free."""
     asked = await order(request, "instance_id")
     name = asked.word("instance_id")
-    asked = _patient(request, asked)
+    asked = patient(request, asked)
     found = await carried(request, asked.terms, performing(request, asked, Unload(name)))
     return _plain(found) if asked.terms.dry_run else _plain(found, {"instance_id": name})
 
@@ -80,15 +76,6 @@ async def progress(request: Request, job: str) -> HTTPResponse:
     query(request)
     entries = await deps_of(request).control.catalog()
     return json_answer(lmstudio.download(lmstudio.of_job(entries, job)))
-
-
-def _patient(request: Request, asked: Order) -> Order:
-    """The order, with the wait that its kind of client expects."""
-    terms: Terms = asked.terms
-    if terms.prefer.wait_s is not None:
-        return asked
-    wait_s = min(deps_of(request).gate.routes.flow.wait_s, WAIT_MAX_S)
-    return replace(asked, terms=replace(terms, prefer=Preference(wait_s, f"wait={wait_s:g}")))
 
 
 async def _entry(request: Request, found: Carried) -> Entry:

@@ -18,7 +18,7 @@ import msgspec
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.dialects import anthropic_schema, embeddings_schema, openai_schema
+from lmxd.dialects import anthropic_schema, embeddings_schema, ollama_schema, openai_schema
 from lmxd.http.description import TEXT, Description, Named, Shape, json
 from lmxd.http.errors import PROBLEM, problem_body, shape_of
 from lmxd.http.incoming import deps_of
@@ -101,6 +101,7 @@ def _document_handler(table: Callable[[], Iterable[Route]]) -> Handler:
                 **openai_schema.schemas(_REF),
                 **anthropic_schema.schemas(_REF),
                 **embeddings_schema.schemas(_REF),
+                **ollama_schema.schemas(_REF),
             }
             made.update(await asyncio.to_thread(document, table(), schemas))
         return json_answer(made)
@@ -127,7 +128,7 @@ def _operation(route: Route, path: str, known: Mapping[type, object]) -> dict[st
     operation: dict[str, object] = {
         "tags": [about.tag],
         "operationId": re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_"),
-        "summary": about.summary or _summary(route.handler),
+        "summary": about.summary or summary(route.handler),
         "parameters": [*_path_parameters(path), *_parameters(about)],
         "responses": answers,
     }
@@ -170,7 +171,7 @@ def _parameters(about: Description) -> Iterator[dict[str, object]]:
         }
 
 
-def _summary(handler: Handler) -> str:
+def summary(handler: Handler) -> str:
     """The first sentence of the docstring, without the route that it begins with."""
     text = " ".join((handler.__doc__ or "").split("\n\n")[0].split())
     said = re.sub(r"^`[^`]*`(?: and `[^`]*`)?: ", "", text)

@@ -1,13 +1,13 @@
 """A verb as it comes in: the terms of a change, the few members of its body, and a `ttl`.
 
-Shared by the paths that order something (`admin`, `lmstudio`). The daemon's `Verbs` carries the
-verb out, for good or, with a `ttl`, as a lease.
+Shared by the paths that order something (`admin`, `lmstudio`, `ollama_verbs`). The daemon's
+`Verbs` carries the verb out, for good or, with a `ttl`, as a lease.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sanic.request import Request
 
@@ -16,6 +16,7 @@ from lmxd.http.control_writing import no_lease
 from lmxd.http.description import Param
 from lmxd.http.incoming import deps_of
 from lmxd.http.ports import Effect
+from lmxd.http.prefer import WAIT_MAX_S, Preference
 from lmxd.http.query import query
 from lmxd.http.terms import Terms, terms, ttl
 from schemas.edit import MergePatch
@@ -77,6 +78,17 @@ def performing(request: Request, asked: Order, verb: Verb) -> Callable[[], Await
     edit = asked.terms.edit(MergePatch({}))
     verbs, dry_run = deps_of(request).verbs, asked.terms.dry_run
     return lambda: verbs.perform(verb, edit, ttl_s=asked.ttl_s, dry_run=dry_run)
+
+
+def patient(request: Request, asked: Order) -> Order:
+    """The order, to be answered when it is carried out, or after `limits.wait`: some clients
+    expect that. A `Prefer` header asks for another wait.
+    """
+    if asked.terms.prefer.wait_s is not None:
+        return asked
+    wait_s = min(deps_of(request).gate.routes.flow.wait_s, WAIT_MAX_S)
+    preference = Preference(wait_s, f"wait={wait_s:g}")
+    return replace(asked, terms=replace(asked.terms, prefer=preference))
 
 
 def _asked(request: Request) -> Terms:

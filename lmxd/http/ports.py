@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from lmxd.http.calls import Calls
+from lmxd.kept_responses import Kept
 from reconciler.catalog import Entry
 from reconciler.state import ConfigView, ModelKey, Routes
 from schemas.edit import Edit
@@ -271,6 +272,19 @@ class History(Protocol):
         """One of them with its text; raises RequestError (not_found). Reads files."""
 
 
+class Keeping(Protocol):
+    """Where responses are kept that clients may refer to later; nothing here raises."""
+
+    async def find(self, identifier: str) -> Kept | None:
+        """The response of that id, if it is still kept. Reads a file."""
+
+    async def keep(self, identifier: str, kept: Kept) -> None:
+        """Remember one, over restarts, unless the disk refuses it. Writes a file."""
+
+    async def forget(self, identifier: str) -> bool:
+        """Remove one; False when there was none."""
+
+
 class Events(Protocol):
     """What happened lately, by growing numbers."""
 
@@ -345,6 +359,7 @@ class Deps:
     calls: Calls
     health: Health
     events: Events
+    responses: Keeping
     now: Callable[[], float]
     started: int
     access: Access = field(default_factory=Access)

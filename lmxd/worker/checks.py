@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from schemas.errors import Code, RequestError
 from schemas.inference import Request, Sampling
 
-__all__ = ["check_counts", "check_sampling", "check_tokens", "invalid"]
+__all__ = ["check_counts", "check_echo", "check_sampling", "check_tokens", "invalid"]
 
 _MOST_LOGPROBS = 20
 _MOST_ANSWERS = 128
-_MOST_PROMPTS = 2048
+_MOST_SEQUENCES = 2048
+# Logprobs that are told of one prompt, over all its answers: they are in one frame.
+_MOST_TOLD = 250_000
 _SHOWN = 5  # ids that are listed in a message
 
 _RANGES = (
@@ -58,9 +60,23 @@ def check_counts(request: Request) -> None:
         )
     _check_range("n", request.n, 1, _MOST_ANSWERS)
     if request.kind == "completion":
-        _check_range("the number of prompts", len(request.prompts), 1, _MOST_PROMPTS, "prompt")
+        answers = len(request.prompts) * request.n
+        _check_range("the number of prompts times n", answers, 1, _MOST_SEQUENCES, "prompt")
     if request.logprobs is not None:
         _check_range("top_logprobs", request.logprobs, 0, _MOST_LOGPROBS)
+
+
+def check_echo(request: Request, tokens: int) -> None:
+    """Raises RequestError when the logprobs of a prompt of so many tokens are too many."""
+    if not request.echo or request.logprobs is None:
+        return
+    told = tokens * (1 + request.logprobs) * request.n
+    if told > _MOST_TOLD:
+        raise invalid(
+            f"echo with logprobs of {tokens} tokens is {told} values, the limit is {_MOST_TOLD}",
+            hint="ask for fewer likely tokens or answers, or for a part of the prompt",
+            param="logprobs",
+        )
 
 
 def check_tokens(tokens: Iterable[int], vocabulary: int, param: str) -> None:

@@ -19,8 +19,9 @@ from typing import cast
 from llguidance import LLExecutor, LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from lmxd.worker import grammars
+from lmxd.worker.budget import Budget
+from lmxd.worker.grammars import Wanted
 from schemas.errors import Code, RequestError
-from schemas.inference import Grammar
 
 __all__ = ["Compiled", "Constrainer", "Constraint", "GrammarError", "Lexicon", "Masks"]
 
@@ -51,14 +52,10 @@ class Lexicon:
 
 
 class Compiled:
-    """A grammar made ready for one model; any number of sequences start from it.
+    """A grammar made ready for one model; any number of sequences start from it."""
 
-    vocabulary: how many tokens the model's tokenizer has.
-    """
-
-    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
+    def __init__(self, matcher: LLMatcher) -> None:
         self._matcher = matcher
-        self.vocabulary = vocabulary
 
     def matcher(self) -> LLMatcher:
         """A new one, at the beginning."""
@@ -77,26 +74,26 @@ class Constrainer:
         self._lock = threading.Lock()
         self._built = False
         self._tokenizer: LLTokenizer | None = None
-        self._kept: OrderedDict[Grammar, Compiled] = OrderedDict()
+        self._kept: OrderedDict[Wanted, Compiled] = OrderedDict()
 
     def warm(self) -> None:
         """Builds the tokenizer on a thread of its own, so that no request has to wait for it."""
         threading.Thread(target=self._tokens, name="worker-lexicon", daemon=True).start()
 
-    def compile(self, grammar: Grammar) -> Compiled:
+    def compile(self, wanted: Wanted) -> Compiled:
         """One thread at a time. Raises RequestError: invalid_request where the grammar is wrong
         or too large, unsupported_parameter where a schema has a keyword that is not enforced.
         """
-        known = self._kept.get(grammar)
+        known = self._kept.get(wanted)
         if known is None:
-            known = self._compiled(grammar)
-            self._kept[grammar] = known
+            known = self._compiled(wanted)
+            self._kept[wanted] = known
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(grammar)
+        self._kept.move_to_end(wanted)
         return known
 
-    def _compiled(self, grammar: Grammar) -> Compiled:
+    def _compiled(self, wanted: Wanted) -> Compiled:
         tokenizer = self._tokens()
         if tokenizer is None:
             raise RequestError(
@@ -104,17 +101,17 @@ class Constrainer:
                 "the tokenizer of this model cannot be constrained to a format",
                 param="response_format",
             )
-        source = grammars.source(grammar)
+        source = grammars.source(wanted)
         matcher = _with_patience(lambda: _matcher(tokenizer, source))
         if matcher is None:
             raise RequestError(
                 Code.INVALID_REQUEST,
-                f"the {grammar.kind} takes longer than {_PATIENCE_S:g} s to compile",
+                f"the format of the answer takes longer than {_PATIENCE_S:g} s to compile",
                 param="response_format",
             )
         if matcher.is_error():
-            raise grammars.refusal(grammar, matcher.get_error())
-        return Compiled(matcher, tokenizer.vocab_size)
+            raise grammars.refusal(wanted, matcher.get_error())
+        return Compiled(matcher)
 
     def _tokens(self) -> LLTokenizer | None:
         with self._lock:
@@ -126,56 +123,92 @@ class Constrainer:
 
 
 class Constraint:
-    """Where one sequence is in its grammar. Engine thread only.
+    """Where one sequence is in its grammar, its reasoning, or both. Engine thread only.
 
     generated: the tokens it already has, when it joins the batch again. Raises GrammarError.
     """
 
-    def __init__(self, compiled: Compiled, generated: Sequence[int] = ()) -> None:
-        self.matcher = compiled.matcher()
-        self.vocabulary = compiled.vocabulary
+    def __init__(
+        self,
+        compiled: Compiled | None,
+        budget: Budget | None = None,
+        generated: Sequence[int] = (),
+    ) -> None:
+        self.matcher = None if compiled is None else compiled.matcher()
+        self._budget = budget
         self._begun = False
-        if generated and not self.matcher.consume_tokens(list(generated)):
+        for token in generated:
+            self._take(token)
+        if self.problem:
             raise GrammarError(self.problem)
 
-    def follow(self, token: int) -> None:
-        """Takes the token the next one comes after; the first is the prompt's, and nothing."""
-        if self._begun:
-            self.matcher.consume_token(token)
-        self._begun = True
+    @property
+    def active(self) -> bool:
+        """Whether it has anything to say about the tokens to come."""
+        return self.matcher is not None or (self._budget is not None and not self._budget.done)
+
+    @property
+    def forced(self) -> int | None:
+        """The only token that may come next, where it is the budget that says so."""
+        token = None if self._budget is None else self._budget.forced
+        if token is None or self.matcher is None or self.matcher.validate_tokens([token]):
+            return token
+        return None
 
     @property
     def problem(self) -> str:
         """Why it cannot go on; "" while it can."""
+        if self.matcher is None:
+            return ""
         return " ".join(self.matcher.get_error().split())[:300]
+
+    def follow(self, token: int) -> None:
+        """Takes the token the next one comes after; the first is the prompt's, and nothing."""
+        if self._begun:
+            self._take(token)
+        self._begun = True
+
+    def _take(self, token: int) -> None:
+        if self.matcher is not None:
+            self.matcher.consume_token(token)
+        if self._budget is not None:
+            self._budget.follow(token)
 
 
 class Masks:
-    """Fills the masks of all rows of a batch into one buffer."""
+    """Fills the masks of all rows of a batch into one buffer. vocabulary: how many tokens the
+    model's tokenizer has.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: int) -> None:
+        self._words = -(-vocabulary // _WORD)
         self._executor: LLExecutor | None = None
         self._buffer = bytearray()  # kept: the view that `fill` gave looks into it
 
     def fill(self, constraints: Sequence[Constraint | None]) -> memoryview:
         """A bit a token, rows of 32-bit words, valid until the next call; 1 is allowed.
 
-        At least one row has a constraint; those without allow everything. After this, one that
-        failed has a `problem`, and its row allows an end token or nothing.
+        Rows without a constraint allow everything. After this, one that failed has a `problem`,
+        and its row allows an end token or nothing.
         """
-        bound = [(row, each) for row, each in enumerate(constraints) if each is not None]
-        words = -(-bound[0][1].vocabulary // _WORD)
-        size = 4 * words
+        size = 4 * self._words
         self._buffer = bytearray(b"\xff") * (size * len(constraints))
         start = ctypes.addressof(ctypes.c_char.from_buffer(self._buffer))
-        if len(bound) == 1:
-            row, one = bound[0]
-            one.matcher.unsafe_compute_mask_ptr(start + row * size, size)
-        else:
+        places: list[tuple[LLMatcher, int]] = []
+        for row, each in enumerate(constraints):
+            if each is None:
+                continue
+            if (forced := each.forced) is not None:
+                self._buffer[row * size : (row + 1) * size] = (1 << forced).to_bytes(size, "little")
+            elif each.matcher is not None:
+                places.append((each.matcher, row))
+        if len(places) == 1:
+            matcher, row = places[0]
+            matcher.unsafe_compute_mask_ptr(start + row * size, size)
+        elif places:
             self._executor = self._executor or LLExecutor()
-            places = [(each.matcher, row) for row, each in bound]
             self._executor.unsafe_compute_mask_ptr(places, start, size, len(constraints))
-        return memoryview(self._buffer).cast("I", (len(constraints), words))
+        return memoryview(self._buffer).cast("I", (len(constraints), self._words))
 
 
 class _Wrapper:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lmxd.worker.constrain import Compiled
 from lmxd.worker.pulse import Pulse
+from lmxd.worker.reading import PLAIN, Reading
 from schemas.frames import Load
 from schemas.inference import Event, Request, Sampling
 
@@ -26,14 +26,16 @@ class Opening:
     """One prompt in tokens.
 
     limit: most tokens to generate; 0 only where the prompt itself is wanted. shown: the text that
-    comes before the answer. ends: tokens that end this answer, beside the model's own. segments:
-    of a pair of texts, for each token which of them it belongs to; () is the first.
+    comes before the answer. ends: tokens that end this answer, beside the model's own. reading:
+    how the answers are read, and what binds them. segments: of a pair of texts, for each token
+    which of them it belongs to; () is the first.
     """
 
     tokens: Sequence[int]
     limit: int
     shown: str = ""
     ends: frozenset[int] = frozenset()
+    reading: Reading = PLAIN
     segments: Sequence[int] = ()
 
 
@@ -43,14 +45,13 @@ class Prepared:
 
     openings: one for each prompt, and `request.n` answers to each. sampling: nothing left open
     but the seed; answer i to a prompt has the seed + i. arrived: `time.monotonic` when the worker
-    got it. grammar: what the answers must match.
+    got it.
     """
 
     request: Request
     openings: tuple[Opening, ...]
     sampling: Sampling
     arrived: float
-    grammar: Compiled | None = None
 
 
 @dataclass(frozen=True, slots=True)

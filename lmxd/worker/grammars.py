@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from llguidance import LLMatcher
@@ -17,7 +18,7 @@ from llguidance import LLMatcher
 from schemas.errors import Code, RequestError
 from schemas.inference import Grammar
 
-__all__ = ["refusal", "source"]
+__all__ = ["Wanted", "refusal", "source"]
 
 # Bytes. Compiling recurses through rules that name each other: this many fit the thread's stack.
 _LARGEST = 256 * 1024
@@ -41,8 +42,36 @@ _HALF_KNOWN = (
 )
 
 
-def source(grammar: Grammar) -> str:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one answer has to match: a format, calls of tools (lark), or either.
+
+    frame: lark in which `@answer` and `@calls` stand for them; "": just the format.
+    """
+
+    format: Grammar | None = None
+    calls: str | None = None
+    frame: str = ""
+
+
+def source(wanted: Wanted) -> str:
     """The grammar for `LLMatcher`; not yet compiled. Raises RequestError(invalid_request)."""
+    if not wanted.frame:
+        return _of_format(wanted.format or Grammar("json"))
+    parts: list[dict[str, Any]] = [{"lark_grammar": wanted.frame}]
+    if wanted.format is not None:
+        answer = _of_format(wanted.format)
+        if wanted.format.kind == "lark":
+            parts.append({"lark_grammar": answer, "name": "answer"})
+        else:
+            (part,) = json.loads(answer)["grammars"]
+            parts.append({**part, "name": "answer"})
+    if wanted.calls is not None:
+        parts.append({"lark_grammar": wanted.calls, "name": "calls"})
+    return json.dumps({"grammars": parts})
+
+
+def _of_format(grammar: Grammar) -> str:
     size = len(grammar.text.encode())
     if size > _LARGEST:
         raise _invalid(f"the {_noun(grammar)} has {size} bytes, at most {_LARGEST} are compiled")
@@ -57,9 +86,12 @@ def source(grammar: Grammar) -> str:
     return LLMatcher.grammar_from_lark(grammar.text)
 
 
-def refusal(grammar: Grammar, error: str) -> RequestError:
-    """The client's error for what llguidance said when it compiled `grammar`."""
+def refusal(wanted: Wanted, error: str) -> RequestError:
+    """The client's error for what llguidance said when it compiled this."""
     line = error.strip().partition("\n")[0]
+    grammar = wanted.format
+    if grammar is None:
+        return _invalid(f"the calls of these tools cannot be compiled: {_short(error)}")
     if grammar.kind != "schema":
         return _invalid(f"the {_noun(grammar)} cannot be compiled: {_short(error)}")
     schema = _schema(grammar.text)

@@ -20,11 +20,12 @@ __all__ = [
     "Generated",
     "JsonSchema",
     "ModelName",
+    "Queued",
     "ResponseFormat",
     "Sampled",
+    "Stops",
     "StreamOptions",
     "StructuredOutputs",
-    "Texts",
     "Tokens",
     "ToolName",
 ]
@@ -41,8 +42,8 @@ Tokens = Annotated[int, Field(ge=-1, le=2**31 - 1), AfterValidator(_not_zero)]
 
 ModelName = Annotated[str, Field(min_length=1, max_length=512)]
 ToolName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
-Texts = Annotated[
-    Annotated[str, Tag(STRING)] | Annotated[list[str], Tag(LIST)],
+Stops = Annotated[
+    Annotated[str, Tag(STRING)] | Annotated[list[str], Field(max_length=16), Tag(LIST)],
     either("strings"),
 ]
 Bias = Annotated[float, Field(ge=-100, le=100)]
@@ -116,24 +117,23 @@ class StreamOptions(Wire):
     include_usage: bool | None = None
 
 
-class Generated(Sampled, Constrained):
+class Queued(Wire):
+    """Who asks, and how urgent it is."""
+
+    user: str | None = None
+    service_tier: str | None = None
+    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
+
+
+class Generated(Sampled, Constrained, Queued):
     """A request for text."""
 
     model: ModelName
     n: Annotated[int, Field(ge=1, le=32)] | None = None
     max_tokens: Tokens | None = None
-    stop: (
-        Annotated[
-            Annotated[str, Tag(STRING)] | Annotated[list[str], Field(max_length=16), Tag(LIST)],
-            either("strings"),
-        ]
-        | None
-    ) = None
+    stop: Stops | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    user: str | None = None
-    service_tier: str | None = None
-    priority: Annotated[int, Field(ge=-100, le=100)] | None = None
 
 
 class Function(Wire):

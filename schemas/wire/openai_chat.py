@@ -127,3 +127,4 @@ class ChatRequest(Generated):
     thinking_budget: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
     chat_template_kwargs: dict[str, Any] | None = None
     continue_final_message: bool | None = None
+    add_generation_prompt: bool | None = None

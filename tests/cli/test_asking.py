@@ -87,5 +87,5 @@ def test_terms_travel_as_headers_and_query() -> None:
 
 def test_keys_of_a_path_follow_the_document_where_it_leads() -> None:
     assert paths.keys(DOCUMENT, "models.qwen2.5.state") == ("models", "qwen2.5", "state")
-    assert paths.keys(DOCUMENT, "models.qwen3.5.state") == ("models", "qwen3", "5", "state")
+    assert paths.keys(DOCUMENT, "models.qwen3.5.state") == ("models", "qwen3.5", "state")
     assert paths.keys(DOCUMENT, "/models/qwen3.5/state") == ("models", "qwen3.5", "state")

@@ -65,6 +65,12 @@ async def test_messages_of_a_real_model(tmp_path: Path) -> None:
                 model="tiny", max_tokens=1, messages=HELLO, extra_body={"temperature": 0}
             )
             assert (short.stop_reason, short.usage.output_tokens) == ("max_tokens", 1)
+            counted = await client.messages.count_tokens(
+                model="tiny", system="Be brief.", messages=HELLO
+            )
+            assert counted.input_tokens == whole.usage.input_tokens + (
+                whole.usage.cache_read_input_tokens or 0
+            )
             with pytest.raises(anthropic.BadRequestError, match="tokens"):
                 await client.messages.create(
                     model="tiny",

@@ -307,7 +307,8 @@ async def test_what_was_brought_or_removed_is_reported_once_when_undone(
         ("document", "/aliases/auto"),
     ]
     assert "after" not in events[0].data
-    assert "was not there" in events[1].message
+    assert events[0].message.endswith("and is gone")
+    assert events[1].message.endswith('/aliases/auto was not there and is "day" again')
 
 
 async def test_a_removal_is_forgotten_with_the_history(managers: Managers) -> None:

@@ -270,8 +270,9 @@ IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png"
         (
             {"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "b"}},
             Code.INVALID_REQUEST,
-            "tool_choice",
+            "tool_choice.name",
         ),
+        ({"tools": [WEATHER, WEATHER]}, Code.INVALID_REQUEST, "tools[1].name"),
         ({"thinking": {"type": "enabled"}}, Code.INVALID_REQUEST, "thinking.budget_tokens"),
         ({"container": "c-1"}, Code.UNSUPPORTED_PARAMETER, "container"),
         ({"mcp_servers": [{}]}, Code.UNSUPPORTED_PARAMETER, "mcp_servers"),

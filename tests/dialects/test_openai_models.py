@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmxd.dialects import openai_models
-from reconciler.state import Live
+from reconciler.state import Live, ModelKey, ServingDefaults, Target
 from tests.kit.fake_gate import routes
 
 TABLE = routes(
@@ -58,3 +58,8 @@ def test_an_alias_hides_a_key_of_its_name() -> None:
 
 def test_only_ready() -> None:
     assert list(listed(only_ready=True)) == ["auto"]
+
+
+def test_what_answers_says_how_much_it_takes() -> None:
+    target = Target(ModelKey("small"), Live.READY, ServingDefaults(), parallel=8, context=4096)
+    assert openai_models.entry("auto", target, 0)["max_model_len"] == 4096

@@ -202,3 +202,7 @@ def test_whether_a_last_assistant_message_is_over() -> None:
     assert translated(messages=start).prefill
     assert translated(messages=start, continue_final_message=True).prefill
     assert not translated(messages=start, continue_final_message=False).prefill
+    wishes = {"continue_final_message": True, "add_generation_prompt": False}
+    assert translated(messages=start, **wishes).prefill
+    error = refusal(add_generation_prompt=False)
+    assert (error.code, error.param) == (Code.UNSUPPORTED_PARAMETER, "add_generation_prompt")

@@ -19,6 +19,7 @@ from lmxd.http.calls import Calls, Remembering
 from lmxd.http.listen import show
 from lmxd.http.ports import Access, Deps, Stamp, Timing
 from lmxd.idempotency import Answer
+from lmxd.kept_responses import Kept
 from lmxd.telemetry.events import EventLog
 from reconciler.catalog import Entry
 from reconciler.state import Accepted, ConfigView
@@ -105,6 +106,22 @@ class InMemory:
 
     async def keep(self, key: str, answer: Answer) -> None:
         self.kept[key] = answer
+
+
+@dataclass
+class KeptInMemory:
+    """Keeps responses for as long as the test takes."""
+
+    kept: dict[str, Kept] = field(default_factory=dict)
+
+    async def find(self, identifier: str) -> Kept | None:
+        return self.kept.get(identifier)
+
+    async def keep(self, identifier: str, kept: Kept) -> None:
+        self.kept[identifier] = kept
+
+    async def forget(self, identifier: str) -> bool:
+        return self.kept.pop(identifier, None) is not None
 
 
 @dataclass
@@ -235,6 +252,7 @@ async def stage(
         Calls(answers or InMemory()),
         health,
         events,
+        KeptInMemory(),
         now=time.time,
         started=1_700_000_000,
         access=access or Access(),

@@ -19,7 +19,7 @@ from schemas.desired import DesiredState
 from schemas.edit import MISSING
 from schemas.errors import Code, RequestError
 from schemas.patch import merged
-from schemas.verbs import Copy, Create, Delete, Download, Load, Unload, Verb
+from schemas.verbs import Copy, Create, Delete, Download, Keep, Load, Unload, Verb
 from tests.reconciler.stage import entry, world
 
 ROUTE = {"route": "task", "light": "a", "heavy": "b", "fallback": ["a"]}
@@ -82,6 +82,9 @@ def says(key: str, **fields: object) -> dict[str, object]:
         (Unload("b"), "b", {}),
         (Download("b"), "b", {}),
         (Download("org/a"), "", says("a-2", source="hf:org/a", state="downloaded")),
+        (Download("org/new", "on-demand"), "", says("new", source="hf:org/new", state="on-demand")),
+        (Keep("a", "10m"), "a", {}),
+        (Keep("b", "10m"), "b", {}),
         (Copy("a", "x:1"), "a", {"aliases": {"x:1": "a"}}),
         (Copy("auto", "x"), "b", {"aliases": {"x": ["b", "a"]}}),
         (Copy("a", "named"), "a", {}),
@@ -241,3 +244,28 @@ def test_a_load_that_finds_no_place_names_two_numbers() -> None:
     left = error.details["budget"] - taken
     assert abs(error.details["available"] - left) <= ROUND  # by now `a` has been measured
     assert error.details["available"] < error.details["needed"]
+
+
+def test_how_long_a_model_is_kept_is_said_of_those_on_demand() -> None:
+    """By a lease; the last word counts, and what the document says need not be said."""
+    picture = settled(b=entry("b", "on-demand", keep_alive="5m"))
+    assert wish(Keep("b", "10m"), picture, "b", lent=True) == Wish("b", says("b", keep_alive="10m"))
+    assert wish(Keep("b", "5m"), picture, "b", lent=True) == Wish("b", {})
+    kept = under(picture, says("b", keep_alive="10m"), says("b", priority=60))
+    assert wish(Keep("b", "10m"), kept, "b", lent=True).patch == says("b", keep_alive="10m")
+    assert wish(Keep("b", "10m"), kept, "b", lent=True).ends == ()
+    for other in ("5m", "forever"):
+        changed = wish(Keep("b", other), kept, "b", lent=True)
+        assert changed.patch == says("b", keep_alive=other)
+        assert [lease.id for lease in changed.ends] == ["l-0"]
+
+
+def test_a_model_that_is_let_go_is_not_kept() -> None:
+    picture = settled(b=entry("b", "on-demand"))
+    kept = under(picture, says("b", keep_alive="10m"), says("b", priority=60))
+    asked = wish(Keep("b", "0s"), kept, "b")
+    assert (asked.patch, asked.rests) == ({}, True)
+    assert [lease.id for lease in asked.ends] == ["l-0"]
+    with pytest.raises(RequestError) as caught:
+        wish(Keep("x", "0s"), picture)
+    assert caught.value.code is Code.MODEL_NOT_FOUND

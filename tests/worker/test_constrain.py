@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from lmxd.worker.constrain import Constrainer, Constraint, GrammarError, Lexicon, Masks
+from lmxd.worker.grammars import Wanted
 from schemas.errors import RequestError
 from schemas.inference import Grammar
 
@@ -24,20 +25,24 @@ def constrainer():
     return Constrainer(lexicon)
 
 
+def wanted(kind, text=""):
+    return Wanted(Grammar(kind, text))
+
+
 def schema(document):
     return Grammar("schema", json.dumps(document))
 
 
 def allowed(constraint):
     """The texts that may come next; `<end>` where the answer may end."""
-    view = Masks().fill([constraint])
+    view = Masks(len(lexicon().tokens)).fill([constraint])
     tokens = lexicon().tokens
     assert view.shape[1] * 32 >= len(tokens)
     return {tokens[i] for i in range(len(tokens)) if view[0, i // 32] >> (i % 32) & 1}
 
 
 def after(constrainer, grammar, text):
-    constraint = Constraint(constrainer.compile(grammar), list(text.encode()))
+    constraint = Constraint(constrainer.compile(Wanted(grammar)), None, list(text.encode()))
     constraint.follow(0)  # the last token of the prompt
     return allowed(constraint)
 
@@ -96,7 +101,7 @@ def test_a_lark_grammar_binds(constrainer):
 )
 def test_a_keyword_that_is_not_enforced_is_named_with_its_place(constrainer, document, said):
     with pytest.raises(RequestError) as refused:
-        constrainer.compile(schema(document))
+        constrainer.compile(Wanted(schema(document)))
     assert refused.value.code == "unsupported_parameter"
     assert said in f"{refused.value.message} "
 
@@ -122,7 +127,7 @@ def test_a_keyword_that_is_not_enforced_is_named_with_its_place(constrainer, doc
 )
 def test_a_wrong_grammar_is_the_clients_error(constrainer, grammar, said):
     with pytest.raises(RequestError) as refused:
-        constrainer.compile(grammar)
+        constrainer.compile(Wanted(grammar))
     assert refused.value.code == "invalid_request"
     assert any(part in refused.value.message for part in said.split("|"))
 
@@ -157,17 +162,17 @@ def test_a_long_chain_of_rules_does_not_end_the_process(constrainer):
 )
 def test_a_grammar_that_explodes_compiles_or_is_refused(constrainer, grammar):
     with contextlib.suppress(RequestError):
-        constrainer.compile(grammar)
+        constrainer.compile(Wanted(grammar))
 
 
 def test_a_compiled_grammar_is_kept_and_the_oldest_goes():
     constrainer = Constrainer(lexicon)
-    kept = constrainer.compile(Grammar("regex", "kept"))
-    gone = constrainer.compile(Grammar("regex", "gone"))
+    kept = constrainer.compile(wanted("regex", "kept"))
+    gone = constrainer.compile(wanted("regex", "gone"))
     for n in range(31):
-        constrainer.compile(Grammar("regex", f"x{n}"))
-        assert constrainer.compile(Grammar("regex", "kept")) is kept
-    assert constrainer.compile(Grammar("regex", "gone")) is not gone
+        constrainer.compile(wanted("regex", f"x{n}"))
+        assert constrainer.compile(wanted("regex", "kept")) is kept
+    assert constrainer.compile(wanted("regex", "gone")) is not gone
 
 
 def test_the_tokenizer_is_read_once_also_when_it_is_warmed():
@@ -182,25 +187,25 @@ def test_the_tokenizer_is_read_once_also_when_it_is_warmed():
     constrainer = Constrainer(read)
     constrainer.warm()
     assert began.wait(20)
-    constrainer.compile(Grammar("json"))
-    constrainer.compile(Grammar("regex", "a"))
+    constrainer.compile(wanted("json"))
+    constrainer.compile(wanted("regex", "a"))
     assert len(calls) == 1
 
 
 def test_a_tokenizer_without_bytes_is_refused():
     with pytest.raises(RequestError, match="cannot be constrained"):
-        Constrainer(lambda: None).compile(Grammar("json"))
+        Constrainer(lambda: None).compile(wanted("json"))
 
 
 def test_tokens_that_do_not_fit_are_an_error_and_leave_the_others(constrainer):
-    compiled = constrainer.compile(Grammar("regex", "ab+"))
+    compiled = constrainer.compile(wanted("regex", "ab+"))
     with pytest.raises(GrammarError):
-        Constraint(compiled, list(b"ba"))
+        Constraint(compiled, None, list(b"ba"))
     good, bad = Constraint(compiled), Constraint(compiled)
     for token in b"xab":  # the first stands for the prompt
         good.follow(token)
         bad.follow(token if token != ord("b") else ord("z"))
-    masks = Masks()
+    masks = Masks(len(lexicon().tokens))
     view = masks.fill([bad, None, good])
     assert bad.problem
     assert not good.problem

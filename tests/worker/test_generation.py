@@ -51,7 +51,7 @@ def test_every_architecture_gives_the_same_text_alone_and_in_a_batch(models, arc
     with WorkerClient() as worker:
         loaded = worker.load(tiny.cached(models, arch=arch))
         assert isinstance(loaded, Loaded)
-        assert loaded.capabilities == ("chat", "completion")
+        assert loaded.capabilities == ("chat", "completion", "structured")
         alone = [worker.ask(chat(f"alone{n}", p, max_tokens=70))[0] for n, p in enumerate(prompts)]
         batch = worker.ask(*(chat(f"b{n}", p, max_tokens=70) for n, p in enumerate(prompts)))
         log = worker.stderr().splitlines()

@@ -10,7 +10,7 @@ back single spaces, and one of them raises on a control token at the end.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from mlx_lm.tokenizer_utils import (
@@ -40,10 +40,14 @@ class Detokenizer(Protocol):
 
 
 class Vocabulary:
-    """What the tokens of one tokenizer stand for; makes a detokenizer for each sequence."""
+    """What the tokens of one tokenizer stand for; makes a detokenizer for each sequence.
 
-    def __init__(self, tokenizer: TokenizerWrapper) -> None:
+    markers: control tokens that are markers of the model's format.
+    """
+
+    def __init__(self, tokenizer: TokenizerWrapper, markers: Collection[int] = ()) -> None:
         self._tokenizer = tokenizer
+        self._markers = frozenset(markers)
         added = tokenizer.added_tokens_decoder
         self._special = {token for token, entry in added.items() if entry.special}
         self._added: dict[int, bytes] = {
@@ -61,11 +65,19 @@ class Vocabulary:
             self._pieces = model.tokenmap
             self._trim = bool(model.trim_space)
 
-    def detokenizer(self, *, continues: bool) -> Detokenizer:
-        """One for a new sequence; `continues`: its text goes on from the prompt's."""
+    def detokenizer(self, *, continues: bool, marked: bool = False) -> Detokenizer:
+        """One for a new sequence; `continues`: its text goes on from the prompt's. marked: control
+        tokens that are markers have text, for a parser that takes them away.
+        """
         if not self.bytewise:
-            return _Windowed(self._tokenizer.decode, self._special)
-        return _Bytewise(self.text_bytes, trim=self._trim and not continues)
+            hidden = self._special - self._markers if marked else self._special
+            return _Windowed(self._tokenizer.decode, hidden)
+        shown = self._marked_bytes if marked else self.text_bytes
+        return _Bytewise(shown, trim=self._trim and not continues)
+
+    def marks(self, token: int) -> bool:
+        """Whether a token is a marker of the model's format."""
+        return token in self._markers
 
     @property
     def bytewise(self) -> bool:
@@ -100,6 +112,9 @@ class Vocabulary:
     def _rival(self, token: int, logprob: float) -> Alternative:
         raw = self.raw(token)
         return Alternative(raw.decode(errors="replace"), raw, logprob, token)
+
+    def _marked_bytes(self, token: int) -> bytes:
+        return self.raw(token) if token in self._markers else self.text_bytes(token)
 
     def text_bytes(self, token: int) -> bytes:
         """The bytes of a token's text; none for control tokens and ids that are padding."""

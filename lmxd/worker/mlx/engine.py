@@ -9,9 +9,9 @@ the tokens every sequence has (`_recover`).
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -20,13 +20,11 @@ import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is w
 import transformers  # noqa: F401
 
 from lmxd.worker import log
-from lmxd.worker.constrain import Constrainer
 from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
-from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.chats import Chats
 from lmxd.worker.mlx.job import Job
-from lmxd.worker.mlx.masks import lexicon
 from lmxd.worker.mlx.pool import Pool
 from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.probe import versions
@@ -91,11 +89,12 @@ class MlxEngine:
         self._pool = Pool.of(model.cost, limits.kv_bytes, own)
         self._parallel = max(1, limits.parallel)
         self._pulse = pulse
-        self._vocabulary = Vocabulary(model.tokenizer)
-        self._constrainer = Constrainer(lambda: lexicon(model.tokenizer, self._vocabulary))
-        self._prompts = Prompts(model, self._vocabulary, self._pool.context)
+        self._chats = Chats(model)
+        self._vocabulary = self._chats.vocabulary
+        self._prompts = Prompts(model, self._chats, self._pool.context)
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by the generator's uid, in joining order
+        self._timed: list[Job] = []  # those with a deadline
         self._events: list[Event] = []
         self._count = 0
         self._generator = self._build()
@@ -114,15 +113,14 @@ class MlxEngine:
 
     def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine."""
-        prepared = self._prompts.prepare(request, arrived)
-        if request.format is None or isinstance(prepared, Answered):
-            return prepared
-        return replace(prepared, grammar=self._constrainer.compile(request.format))
+        return self._prompts.prepare(request, arrived)
 
     def submit(self, prepared: Prepared) -> None:
         """See Engine."""
         job = Job(prepared, self._vocabulary)
         self._events.append(job.accepted())
+        if job.due < math.inf:
+            self._timed.append(job)
         index = 0
         for opening in prepared.openings:
             prefill = _prefill(prepared.request, opening)
@@ -152,12 +150,8 @@ class MlxEngine:
 
     def step(self) -> list[Event]:
         """See Engine."""
-        now = time.monotonic()
-        for sequence in [*self._running.values(), *self._waiting]:
-            if sequence.overdue(now):
-                message = f"the answer was not complete after {sequence.request.deadline_ms} ms"
-                self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
-        self._drop_ended()
+        if self._timed:
+            self._end_overdue(time.monotonic())
         self._make_room()
         self._admit()
         self._count_rows()  # before the step too: the beat tells it while a long one runs
@@ -166,8 +160,8 @@ class MlxEngine:
         return self._take_events()
 
     def read_ahead(self) -> None:
-        """Reads the vocabulary for grammars, beside everything else: a first one need not wait."""
-        self._constrainer.warm()
+        """Begins what no request should have to wait for."""
+        self._chats.read_ahead()
 
     def warm_up(self) -> None:
         """Takes first steps of every kind, so that no client pays for compiling them."""
@@ -200,6 +194,16 @@ class MlxEngine:
             kept=self._model.tokenizer.encode("\n", add_special_tokens=False)[-1:],
             pulse=self._pulse,
         )
+
+    def _end_overdue(self, now: float) -> None:
+        self._timed = [job for job in self._timed if not job.over]
+        for job in self._timed:
+            if job.due < now:
+                message = f"the answer was not complete after {job.request.deadline_ms} ms"
+                for sequence in [*self._running.values(), *self._waiting]:
+                    if sequence.request is job.request:
+                        self._events += sequence.fail(Code.DEADLINE_EXCEEDED, message)
+                self._drop_ended()
 
     def _make_room(self) -> None:
         """Puts the youngest back into the queue until the others can grow by a token; a prompt
@@ -275,7 +279,7 @@ class MlxEngine:
         for sequence in self._running.values():
             if sequence.row.error is not None and not sequence.ended:
                 self._fail(sequence, sequence.row.error)
-        self._drop_ended()
+        self._drop_done()
 
     def _advance(self, sequence: Sequence, response: Response) -> None:
         try:
@@ -321,13 +325,16 @@ class MlxEngine:
         self._generator = self._build()
 
     def _drop_ended(self) -> None:
+        self._drop_done()
+        self._waiting = deque(item for item in self._waiting if not item.ended)
+
+    def _drop_done(self) -> None:
+        """Those that run; of those that wait, none ends in a step."""
         ended = [uid for uid, sequence in self._running.items() if sequence.ended]
         if ended:
             self._generator.drop(ended)  # one that ended by itself is gone: no error
             for uid in ended:
                 del self._running[uid]
-        if any(sequence.ended for sequence in self._waiting):
-            self._waiting = deque(item for item in self._waiting if not item.ended)
 
     def _count_rows(self) -> None:
         self._pulse.active, self._pulse.waiting = len(self._running), len(self._waiting)

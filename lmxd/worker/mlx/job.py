@@ -7,6 +7,7 @@ Owned by the engine thread.
 
 from __future__ import annotations
 
+import math
 import time
 
 from lmxd.worker.engine import Prepared
@@ -26,6 +27,7 @@ class Job:
         self._open = len(prepared.openings) * prepared.request.n
         self._prompt = sum(len(opening.tokens) for opening in prepared.openings)
         self._completion = 0
+        self._reasoning = 0
         self._started: float | None = None
         self._first: float | None = None
 
@@ -33,10 +35,16 @@ class Job:
         """The first event."""
         return Accepted(self.request.id, 0, prompt_tokens=self._prompt)
 
-    def overdue(self, now: float) -> bool:
-        """Whether its deadline has passed."""
+    @property
+    def due(self) -> float:
+        """When it must be over, by the clock of `Prepared.arrived`; infinity: whenever."""
         deadline = self.request.deadline_ms
-        return deadline is not None and now > self.prepared.arrived + deadline / 1000
+        return math.inf if deadline is None else self.prepared.arrived + deadline / 1000
+
+    @property
+    def over(self) -> bool:
+        """Whether all its sequences have ended."""
+        return not self._open
 
     def started(self) -> None:
         """One of its sequences waits no more."""
@@ -47,9 +55,10 @@ class Job:
         self._completion += 1
         self._first = self._first or time.monotonic()
 
-    def ended(self) -> list[Event]:
-        """A sequence ended; after the last of them comes the usage."""
+    def ended(self, reasoning: int) -> list[Event]:
+        """A sequence ended, `reasoning` of its tokens were that; after the last comes the usage."""
         self._open -= 1
+        self._reasoning += reasoning
         return [] if self._open else [self._usage()]
 
     def _usage(self) -> Usage:
@@ -57,4 +66,6 @@ class Job:
         started = self._started or now
         first = self._first or now
         timings = Timings(started - self.prepared.arrived, first - started, now - first)
-        return Usage(self.request.id, 0, self._prompt, self._completion, 0, timings)
+        return Usage(
+            self.request.id, 0, self._prompt, self._completion, 0, timings, self._reasoning
+        )

@@ -37,6 +37,7 @@ class Model:
     """What the engine needs of a loaded model.
 
     context: the model's own; None: it says nothing. vocabulary: tokens from 0 that it knows.
+    width: of its logits, which may have padding.
     """
 
     module: Module
@@ -46,6 +47,7 @@ class Model:
     cost: CacheCost
     tokenizer_sha: str
     vocabulary: int
+    width: int
 
 
 def load(folder: Path, report: Callable[[int, int], None]) -> Model:
@@ -87,6 +89,7 @@ def _load(folder: Path, report: Callable[[int, int], None]) -> Model:
         cost=cost,
         tokenizer_sha=_tokenizer_sha(folder, tokenizer),
         vocabulary=min(width, max(tokenizer.get_vocab().values()) + 1),
+        width=width,
     )
 
 

@@ -5,7 +5,7 @@ The one place where MLX and `lmxd.worker.constrain` meet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 import mlx.core as mx
@@ -15,25 +15,32 @@ from lmxd.worker.constrain import Constraint, GrammarError, Lexicon, Masks
 from lmxd.worker.mlx.detokenize import Vocabulary
 from lmxd.worker.mlx.sampling import Row
 
-__all__ = ["BatchMasks", "lexicon"]
+__all__ = ["BatchMasks", "encoder", "lexicon"]
 
 _BITS = 32
 
 
-def lexicon(tokenizer: TokenizerWrapper, vocabulary: Vocabulary) -> Lexicon | None:
-    """The tokenizer as grammars see it; None where its tokens are not bytes or none is the end."""
-    size = 1 + max(tokenizer.get_vocab().values())
+def lexicon(
+    tokenizer: TokenizerWrapper, vocabulary: Vocabulary, size: int, markers: Iterable[str] = ()
+) -> Lexicon | None:
+    """The tokenizer as grammars see it; None where its tokens are not bytes or none is the end.
+
+    size: of the logits; tokens beyond the tokenizer's are padding. markers: texts that grammars
+    name as the token they are.
+    """
     ends = sorted(token for token in tokenizer.eos_token_ids if token < size)
     if not vocabulary.bytewise or not ends:
         return None
-    control = sorted({*vocabulary.control, *ends})
+    known = tokenizer.get_vocab()
+    named = {known[marker] for marker in markers if marker in known}
+    control = sorted(token for token in {*vocabulary.control, *ends, *named} if token < size)
     tokens = [vocabulary.text_bytes(token) for token in range(size)]
     for token in control:
         tokens[token] = vocabulary.raw(token)
-    return Lexicon(tokens, control, ends, _encoder(tokenizer))
+    return Lexicon(tokens, control, ends, encoder(tokenizer))
 
 
-def _encoder(tokenizer: TokenizerWrapper) -> Callable[[str], Sequence[int]]:
+def encoder(tokenizer: TokenizerWrapper) -> Callable[[str], Sequence[int]]:
     """Text in the middle of an answer to tokens: behind a line feed, since some vocabularies
     put a space before a text's first word.
     """
@@ -53,12 +60,12 @@ class BatchMasks:
     """The masks of one batch, step by step."""
 
     def __init__(self) -> None:
-        self._masks = Masks()
+        self._masks: Masks | None = None
 
     @staticmethod
     def needed(rows: Sequence[Row]) -> bool:
-        """Whether any row is bound to a grammar; if none is, a step costs nothing more."""
-        return any(row.constraint is not None for row in rows)
+        """Whether any row is bound by anything; if none is, a step costs nothing more."""
+        return any(row.constraint is not None and row.constraint.active for row in rows)
 
     def apply(self, logits: mx.array, rows: Sequence[Row], tokens: Sequence[int]) -> mx.array:
         """The logits (B, V) with what the grammars forbid at minus infinity.
@@ -74,18 +81,15 @@ class BatchMasks:
             constraints.append(constraint)
         if not any(constraints):
             return logits
+        self._masks = self._masks or Masks(logits.shape[-1])
         words = mx.array(cast("Any", self._masks.fill(constraints)))
         for row, constraint in zip(rows, constraints, strict=True):
             if constraint is not None and constraint.problem:
                 row.error = GrammarError(constraint.problem)
-        free = mx.array([constraint is None for constraint in constraints])[:, None]
-        return mx.where(_bits(words, logits.shape[-1]) | free, logits, -mx.inf)
+        return mx.where(_bits(words, logits.shape[-1]), logits, -mx.inf)
 
 
 def _bits(words: mx.array, width: int) -> mx.array:
-    """Words of 32 bits to booleans; what is beyond the tokenizer's tokens is padding: never."""
+    """Words of 32 bits to booleans."""
     bits = (words[:, :, None] >> mx.arange(_BITS, dtype=mx.uint32)) & 1
-    bits = bits.reshape(words.shape[0], -1)[:, :width].astype(mx.bool_)
-    if bits.shape[1] < width:
-        bits = mx.pad(bits, [(0, 0), (0, width - bits.shape[1])])
-    return bits
+    return bits.reshape(words.shape[0], -1)[:, :width].astype(mx.bool_)

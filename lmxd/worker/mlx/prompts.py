@@ -1,8 +1,7 @@
-"""Requests to tokens: chat template, tokenizer, and every check a request can fail.
+"""Requests to tokens: tokenizer, and every check a request can fail.
 
-Runs on the preparation thread, which also answers what needs only a tokenizer. Templates run in
-transformers' sandbox; what one raises is the client's error, since the messages (or an inline
-template) made it raise.
+Runs on the preparation thread, which also answers what needs only a tokenizer. What is chat about
+a request, from template to format, is with `Chats`.
 """
 
 from __future__ import annotations
@@ -10,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lmxd.worker.checks import check_counts, check_sampling, check_tokens, invalid
+from lmxd.worker.checks import check_counts, check_echo, check_sampling, check_tokens, invalid
 from lmxd.worker.engine import Answered, Opening, Prepared
-from lmxd.worker.mlx.detokenize import Vocabulary
+from lmxd.worker.mlx.chats import Chats
 from lmxd.worker.mlx.infill import Infill
 from lmxd.worker.mlx.loading import Model
+from lmxd.worker.reading import PLAIN, Reading
 from schemas.errors import Code, RequestError
 from schemas.inference import (
     Accepted,
     Event,
-    Message,
     Prompt,
     Request,
     Text,
@@ -43,19 +42,22 @@ class Prompts:
     temperature 1 and no filter.
     """
 
-    def __init__(self, model: Model, vocabulary: Vocabulary, context: int) -> None:
+    def __init__(self, model: Model, chats: Chats, context: int) -> None:
         self._tokenizer = model.tokenizer
         self._defaults = model.defaults
         self._size = model.vocabulary
-        self._vocabulary = vocabulary
+        self._chats = chats
         self._context = context
         self._infill = Infill.of(model.tokenizer)
 
     @property
     def capabilities(self) -> tuple[str, ...]:
-        """What the model can be asked for: `chat`, `completion`, and `suffix` in the latter."""
+        """What the model can be asked for: `chat`, `completion`, `suffix` in the latter, and what
+        `Chats` says of tools, reasoning and formats.
+        """
         chat = ("chat",) if self._tokenizer.has_chat_template else ()
-        return (*chat, "completion", *(("suffix",) if self._infill else ()))
+        suffix = ("suffix",) if self._infill else ()
+        return (*chat, "completion", *suffix, *self._chats.capabilities)
 
     def prepare(self, request: Request, arrived: float) -> Prepared | Answered:
         """See Engine.prepare."""
@@ -63,8 +65,11 @@ class Prompts:
             case "chat" | "completion":
                 return self._generation(request, arrived)
             case "count":
-                tokens = self._encode(self._render(request), self._counted)
+                tokens = self._encode(self._chats.text(request), self._counted)
                 return _answered(request, len(tokens))
+            case "tokenize" if not request.prompts:  # the messages of a chat
+                tokens = self._encode(self._chats.text(request), self._counted)
+                return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
             case "tokenize":
                 tokens = self._text_tokens(self._only(request, str), self._counted, request.special)
                 return _answered(request, len(tokens), Tokens(request.id, 0, tuple(tokens)))
@@ -90,10 +95,11 @@ class Prompts:
         return Prepared(request, openings, sampling, arrived)
 
     def _chat(self, request: Request) -> Opening:
-        tokens = self._encode(self._render(request), self._context)
+        prompt, reading = self._chats.prompt(request)
+        tokens = self._encode(prompt, self._context)
         if not tokens:
             raise invalid("the chat template made an empty prompt of these messages")
-        return self._opening(request, tokens)
+        return self._opening(request, tokens, reading=reading)
 
     def _completion(self, request: Request, prompt: Prompt) -> Opening:
         if request.suffix is not None:
@@ -105,7 +111,9 @@ class Prompts:
             tokens, shown = list(prompt), self._shown(prompt) if request.echo else ""
         if not tokens:
             raise invalid("the prompt is empty", param="prompt")
-        return self._opening(request, tokens, shown if request.echo else "")
+        check_echo(request, len(tokens))
+        reading = self._chats.raw(request)
+        return self._opening(request, tokens, shown if request.echo else "", reading=reading)
 
     def _gap(self, request: Request, prompt: Prompt, suffix: str) -> Opening:
         if self._infill is None:
@@ -123,7 +131,10 @@ class Prompts:
             check_tokens(prompt, self._size, "prompt")
             before = list(prompt)
         tokens = self._infill.prompt(before, suffix, lambda text: self._encode(text, self._context))
-        return self._opening(request, [*self._first(), *tokens], ends=self._infill.ends)
+        reading = self._chats.raw(request)
+        return self._opening(
+            request, [*self._first(), *tokens], ends=self._infill.ends, reading=reading
+        )
 
     def _opening(
         self,
@@ -131,12 +142,13 @@ class Prompts:
         tokens: list[int],
         shown: str = "",
         ends: frozenset[int] = frozenset(),
+        reading: Reading = PLAIN,
     ) -> Opening:
         room = self._context - len(tokens)
         if room < (request.max_tokens != 0):
             raise self._too_long(str(len(tokens)), self._context)
         limit = room if request.max_tokens is None else min(room, request.max_tokens)
-        return Opening(tokens, limit, shown, ends)
+        return Opening(tokens, limit, shown, ends, reading)
 
     def _first(self) -> list[int]:
         """What the tokenizer puts before every text."""
@@ -182,7 +194,7 @@ class Prompts:
 
     def _shown(self, tokens: tuple[int, ...]) -> str:
         """The text of a prompt that came as tokens."""
-        detokenizer = self._vocabulary.detokenizer(continues=False)
+        detokenizer = self._chats.vocabulary.detokenizer(continues=False)
         return "".join(map(detokenizer.feed, tokens)) + detokenizer.flush()
 
     def _only(self, request: Request, kind: type[Any]) -> Any:
@@ -191,44 +203,8 @@ class Prompts:
             raise invalid(f"{request.kind} takes exactly one {what}")
         return request.prompts[0]
 
-    def _render(self, request: Request) -> str:
-        if not request.messages:
-            raise invalid("messages is empty")
-        if request.template is None and not self._tokenizer.has_chat_template:
-            raise invalid(
-                f"the model of {request.name!r} has no chat template",
-                hint="set the model's `template` in the desired state",
-            )
-        if request.prefill and request.messages[-1].role != "assistant":
-            raise invalid("only an assistant message can be the beginning of the answer")
-        options: dict[str, Any] = dict(request.template_kwargs)
-        if request.template is not None:
-            options["chat_template"] = request.template
-        render: Callable[..., str] = self._tokenizer.apply_chat_template
-        try:
-            return render(
-                [_plain(message) for message in request.messages],
-                tokenize=False,
-                add_generation_prompt=not request.prefill,
-                continue_final_message=request.prefill,
-                **options,
-            )
-        except Exception as error:
-            raise invalid(
-                f"the chat template cannot render these messages: {error}",
-                hint="check the roles and their order, and template_kwargs",
-            ) from error
-
 
 def _answered(request: Request, count: int, *answer: Event) -> Answered:
     """The events of a request that needed no more than a tokenizer."""
     usage = Usage(request.id, 0, count, 0, 0, Timings(0.0, 0.0, 0.0))
     return Answered((Accepted(request.id, 0, count), *answer, usage))
-
-
-def _plain(message: Message) -> dict[str, str]:
-    """The message as templates know it."""
-    plain = {"role": message.role, "content": message.text}
-    if message.name is not None:
-        plain["name"] = message.name
-    return plain

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from lmxd.worker.attribution import Attribution
-from lmxd.worker.constrain import Constraint, GrammarError
+from lmxd.worker.constrain import GrammarError
 from lmxd.worker.engine import Opening
 from lmxd.worker.mlx.job import Job
 from lmxd.worker.mlx.logprobs import Known
 from lmxd.worker.mlx.prefill import Prefill
 from lmxd.worker.mlx.sampling import Row
-from lmxd.worker.parsing.stop import StopMatcher
+from lmxd.worker.speech import Speech
 from schemas.errors import Code
 from schemas.inference import Event, Failed, Finish, FinishReason, Text, TokenLogprob
 
@@ -63,12 +63,16 @@ class Sequence:
         self._opening = opening
         self._begun = False
         self._vocabulary = job.vocabulary
-        self._grammar = job.prepared.grammar
-        # A grammar sees the space before the first word too.
-        continues = request.prefill or request.kind == "completion" or self._grammar is not None
-        self._text = self._vocabulary.detokenizer(continues=continues)
-        self._stops = StopMatcher(request.stop)
         self._attribution = None if request.logprobs is None else Attribution()
+        reading = opening.reading
+        # A grammar sees the space before the first word too.
+        bound = reading.grammar is not None
+        continues = request.prefill or request.kind == "completion" or bound
+        parser = None if reading.parser is None else reading.parser()
+        self._marked = parser is not None
+        self._text = self._vocabulary.detokenizer(continues=continues, marked=self._marked)
+        most = None if request.tool_use.parallel else 1
+        self._speech = Speech(request.id, index, request.stop, parser, self._attribution, most)
 
     @property
     def id(self) -> str:
@@ -85,10 +89,6 @@ class Sequence:
         """Tokens it may still generate."""
         return self.limit - len(self.generated)
 
-    def overdue(self, now: float) -> bool:
-        """Whether its deadline has passed."""
-        return self._job.overdue(now)
-
     def started(self) -> None:
         """It waits no more: its prompt is processed."""
         self._job.started()
@@ -102,17 +102,17 @@ class Sequence:
         logprobs = self._prompt_logprobs() if self.request.echo else None
         shown = self._opening.shown
         events: list[Event] = [Text(self.id, self.index, shown, logprobs)] if shown else []
-        return events if self.limit else [*events, *self._end("length", "")]
+        return events if self.limit else self._end("length", events)
 
     def join(self) -> Joining:
         """What the batch needs to go on from here."""
         self.proven = False
         self.row.position = len(self.generated)
-        if self._grammar is not None:
-            try:
-                self.row.constraint = Constraint(self._grammar, self.generated)
-            except GrammarError as error:
-                self.row.error = error
+        text = self._vocabulary.detokenizer(continues=True, marked=True).feed
+        try:
+            self.row.constraint = self._opening.reading.constraint(self.generated, text)
+        except GrammarError as error:
+            self.row.error = error
         cache = None if self.prefill is None or self.generated else self.prefill.give()
         self.prefill = None
         return Joining(self.prompt + self.generated, self.remaining, self.row, cache)
@@ -120,42 +120,47 @@ class Sequence:
     def advance(
         self, token: int, finish: FinishReason | None, known: Known | None = None
     ) -> list[Event]:
-        """Takes the next token; `finish` says why it is the last. An end token has no text."""
+        """Takes the next token; `finish` says why it is the last. An end token has no text, but
+        for a parser to which it is a marker.
+        """
         self._job.advanced()
         self.proven, self.careful = True, False
         self.generated.append(token)
         if token in self._opening.ends:
             finish = "stop"
         trims = known is not None and self._text.trims
-        new = "" if finish == "stop" else self._text.feed(token)
-        if known is not None and finish != "stop" and self._vocabulary.shows(token):
+        silent = finish == "stop" and not (self._marked and self._vocabulary.marks(token))
+        new = "" if silent else self._text.feed(token)
+        if known is not None and not silent and (new or self._vocabulary.shows(token)):
             self._know(token, known, new, trims)
+        events = self._speech.feed(new)
+        if self._speech.over:
+            return self._end("stop", events)
         if finish is None:
-            shown = self._stops.feed(new) if new else ""
-            if self._stops.hit is None:
-                return self._said(shown)
-            return self._end("stop", shown)
+            return events
         rest = self._text.flush()
         if self._attribution is not None:
             self._attribution.complete(rest)
-        shown = self._stops.feed(new + rest) + self._stops.flush()
-        return self._end("stop" if self._stops.hit is not None else finish, shown)
+        events += self._speech.finish(rest)
+        return self._end("stop" if self._speech.over else finish, events)
 
     def cancel(self) -> list[Event]:
         """Ends because nobody wants the rest."""
-        return self._end("cancelled", "")
+        return self._end("cancelled", [])
 
     def fail(self, code: Code, message: str, hint: str | None = None) -> list[Event]:
         """Ends in an error."""
         self.ended = True
         retryable = code in (Code.INTERNAL, Code.MODEL_DRAINING)
         failed = Failed(self.id, self.index, code, message, hint, retryable)
-        return [failed, *self._job.ended()]
+        return [failed, *self._job.ended(self._speech.reasoning)]
 
-    def _end(self, reason: FinishReason, shown: str) -> list[Event]:
+    def _end(self, reason: FinishReason, events: list[Event]) -> list[Event]:
         self.ended = True
-        finish = Finish(self.id, self.index, reason, self._stops.hit)
-        return [*self._said(shown), finish, *self._job.ended()]
+        if reason == "stop" and self._speech.stop is None and self._speech.called:
+            reason = "tool_calls"
+        finish = Finish(self.id, self.index, reason, self._speech.stop)
+        return [*events, finish, *self._job.ended(self._speech.reasoning)]
 
     def _prompt_logprobs(self) -> tuple[TokenLogprob, ...] | None:
         """Those of the prompt's tokens that have text; nothing foretold the first token."""
@@ -173,10 +178,3 @@ class Sequence:
         if self._attribution is not None:
             width = self.request.logprobs or 0
             self._attribution.add(self._vocabulary.told(token, known, width, trim=trims), new)
-
-    def _said(self, shown: str) -> list[Event]:
-        if not shown:
-            return []
-        if self._attribution is None:
-            return [Text(self.id, self.index, shown)]
-        return [Text(self.id, self.index, shown, self._attribution.shown(shown))]

@@ -27,6 +27,7 @@ class Answer:
         self._pieces: list[Piece] = []
         self._space = ""
         self._said = False
+        self._apart = False
         self._marked = False
         self._marked_since = False
         self._thought = ""
@@ -42,8 +43,11 @@ class Answer:
         self._space = text[len(body) :]
         if not body:
             return
-        if self._marked and not self._said:
+        if self._apart or (self._marked and not self._said):
             body = body.lstrip()
+        if self._apart and self._said:
+            body = "\n\n" + body
+        self._apart = False
         self._said = True
         self.bare = False
         self._marked_since = False
@@ -52,7 +56,8 @@ class Answer:
     def paragraph(self) -> None:
         """What is said next is apart from what was said."""
         if self._said:
-            self.say("\n\n")
+            self._apart = True
+            self.mark()
 
     def think(self, text: str) -> None:
         """Text of the reasoning, of the block that is open."""

@@ -8,6 +8,7 @@ matters: some formats' markers stand in the templates of others.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from lmxd.worker.parsing.deepseek_dsml import DEEPSEEK_DSML
 from lmxd.worker.parsing.family import Calls, Family
@@ -41,7 +42,10 @@ _TAGS = (
 _CHANNEL = ("<|channel>", "<channel|>")
 _GEMMA_TAGS = Tags("<|channel>thought", "<channel|>", anywhere=True, tokens=_CHANNEL)
 
-_TEMPLATES: tuple[tuple[tuple[str, ...], Calls], ...] = (
+_Shown: TypeAlias = tuple[tuple[tuple[str, ...], Calls | type[Harmony | Muse]], ...]
+"""What a template has to hold, and how calls are then written; the first that fits."""
+
+_SURE: _Shown = (
     (("<minimax:tool_call>",), MINIMAX),
     (("<|tool_call>", "<tool_call|>"), GEMMA4),
     (("<start_function_call>",), FUNCTION_GEMMA),
@@ -49,25 +53,30 @@ _TEMPLATES: tuple[tuple[tuple[str, ...], Calls], ...] = (
     (("<arg_key>",), GLM),
     (("<|tool_list_start|>",), Pythonic()),
     (("<|tool_call_start|>",), Pythonic()),
-    (("<seed:tool_call>",), SEED),
     (("<tool_call>\\n<function=",), QWEN_CODER),
     (("<tool_call>\n<function=",), QWEN_CODER),
     (("<|tool_calls_section_begin|>",), KIMI_K2),
     (('<function name="', '<param name="'), MINICPM),
     (("[TOOL_CALLS]", "[ARGS]"), Mistral(named=True)),
     (("[TOOL_CALLS]",), Mistral(named=False)),
+    (("<atem:function_calls>",), Muse),
     (("<tool_call>", "tool_call.name"), Hermes()),
+)
+_LIKELY: _Shown = (
+    (("<|channel|>", "<|message|>"), Harmony),
+    (("<seed:tool_call>",), SEED),
     (DEEPSEEK_DSML.markers, DEEPSEEK_DSML),
     ((DEEPSEEK_V3.section[0], "```json"), DEEPSEEK_V3),
     ((DEEPSEEK_V31.section[0],), DEEPSEEK_V31),
     (("<|python_tag|>",), LLAMA3),
     (("<|start_header_id|>", '"parameters"'), LLAMA3),
+    (("<|header_start|>", '"parameters"'), LLAMA3),
     (("<|tool_call|>",), PHI4),
     (("<|tool|>",), PHI4),
     (("functools[",), PHI4),
     (("<tool_call>",), Hermes()),
 )
-"""What a template has to hold, and how calls are then written; the first that fits."""
+"""Asked after the vocabulary, since these texts stand in templates of other formats too."""
 
 
 def detect(template: str | None, vocabulary: Mapping[str, int]) -> Format:
@@ -75,16 +84,15 @@ def detect(template: str | None, vocabulary: Mapping[str, int]) -> Format:
     on where neither tells of calls or reasoning.
     """
     text = template or ""
-    if "<atem:function_calls>" in text:
-        return Muse(vocabulary)
-    if "<|channel|>" in text and "<|message|>" in text:
-        return Harmony(vocabulary)
-    calls = next(
-        (calls for shows, calls in _TEMPLATES if all(each in text for each in shows)), None
-    )
-    if calls is None:
-        calls = _of_vocabulary(vocabulary)
+    calls = _shown(text, _SURE) or _of_vocabulary(vocabulary) or _shown(text, _LIKELY)
+    if isinstance(calls, type):
+        return calls(vocabulary)
     return Family(calls, _tags(text, vocabulary), vocabulary)
+
+
+def _shown(template: str, table: _Shown) -> Calls | type[Harmony | Muse] | None:
+    fits = (calls for texts, calls in table if all(each in template for each in texts))
+    return next(fits, None)
 
 
 def _of_vocabulary(vocabulary: Mapping[str, int]) -> Calls | None:

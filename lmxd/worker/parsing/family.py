@@ -44,7 +44,7 @@ class Family:
 
     def __init__(self, calls: Calls | None, tags: Tags | None, tokens: Mapping[str, int]) -> None:
         self._calls = calls
-        self._tags = tags
+        self.tags = tags
         self._tokens = tokens
         self.name = calls.name if calls else "plain"
         markers = (*(calls.markers if calls else ()), *(tags.markers if tags else ()))
@@ -55,12 +55,12 @@ class Family:
         """One for an answer to this rendered prompt, whose end may have opened the reasoning."""
         toolbox = {tool.name: tool for tool in tools}
         openers = self._calls.openers(toolbox) if self._calls else {}
-        opened = self._tags is not None and self._tags.opened(prompt)
-        return ScriptedParser(partial(_read, openers, self._tags, opened))
+        opened = self.tags is not None and self.tags.opened(prompt)
+        return ScriptedParser(partial(_read, openers, self.tags, opened))
 
     def close(self) -> str:
         """The text that ends the reasoning; "" where there is none."""
-        return self._tags.ending if self._tags else ""
+        return self.tags.ending if self.tags else ""
 
     def grammar(self, tools: Sequence[Tool], use: ToolUse) -> str | None:
         """A lark grammar of an answer that calls the tools that `use` allows."""

@@ -11,7 +11,7 @@ from lmxd.worker.parsing.jsoncall import Toolbox
 from lmxd.worker.parsing.lark import Lark
 from lmxd.worker.parsing.literal import Dialect, read_value
 from lmxd.worker.parsing.reader import Reader, Script
-from lmxd.worker.parsing.scripted import Openers
+from lmxd.worker.parsing.scripted import Openers, read_section
 from lmxd.worker.parsing.written import Notation, arguments_rule
 from schemas.inference import Tool
 
@@ -34,25 +34,10 @@ class Gemma:
 
     def openers(self, tools: Toolbox) -> Openers:
         """The marker of a call."""
-        return {self.open: partial(self._read, tools)}
-
-    def _read(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
-        if not (yield from self._call(tools, reader, answer)):
-            return False
-        while True:
-            yield from reader.space()
-            reader.hold()
-            if (yield from reader.take(self.shut)):
-                reader.release()
-                return True
-            if not (yield from self._call(tools, reader, answer)):
-                reader.back()
-                return True
+        return {self.open: partial(read_section, "call:", self.shut, partial(self._call, tools))}
 
     def _call(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
-        yield from reader.space()
-        if not (yield from reader.take("call:")):
-            return False
+        """Reads a call whose `call:` was read."""
         name = yield from reader.name(tools)
         if not name or (yield from reader.peek()) != "{":
             return False

@@ -17,7 +17,7 @@ from schemas.inference import Tool, ToolUse
 
 __all__ = ["Harmony"]
 
-_TO = re.compile(r"\bto=(\S+?)(?=\s|<\||$)")
+_TO = re.compile(r"\bto=([^\s<]+)")
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)")
 _FINAL = "<|end|><|start|>assistant<|channel|>final<|message|>"
 _CALL = "<|channel|>commentary to=functions.NAME <|constrain|>json<|message|>"
@@ -57,7 +57,7 @@ class Harmony:
             return None
         lark = Lark(self._tokens, self.markers)
         call = lark.any_of(_call(lark, tool) for tool in allowed)
-        if lark.first_token("<|end|>") is None:
+        if not lark.is_token("<|end|>"):
             return lark.whole(call)
         thought = lark.rule("/(?s:.*)/", terminal=True)
         before = lark.text("<|channel|>analysis<|message|>")

@@ -22,8 +22,8 @@ Toolbox = Mapping[str, Tool]
 
 _NAMES = ("name", "function", "tool")
 _ARGUMENTS = ("arguments", "parameters")
-_BESIDE = ("type", "id", "index")
-"""Keys that may come before the name; any other is of an object that is no call."""
+_KNOWN = (*_NAMES, *_ARGUMENTS, "type", "id", "index")
+"""Keys that may come before the name is known; any other is of an object that is no call."""
 
 
 def read_arguments(name: str, reader: Reader, answer: Answer) -> Script[bool]:
@@ -95,6 +95,8 @@ class _Call:
 
     def _member(self) -> Script[bool]:
         key = yield from self._string()
+        if self._name is None and key not in _KNOWN:
+            return False
         if key is None or (yield from self._reader.space()) != ":":
             return False
         self._reader.at += 1
@@ -103,8 +105,6 @@ class _Call:
             return (yield from self._named(following))
         if key in _ARGUMENTS and not self._begun and self._early is None:
             return (yield from self._arguments(following))
-        if self._name is None and key not in _BESIDE:
-            return False
         return (yield from read_value(self._reader, _nothing))
 
     def _named(self, following: str) -> Script[bool]:

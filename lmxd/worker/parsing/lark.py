@@ -36,6 +36,10 @@ class Lark:
         self._rules: list[str] = []
         self._names: dict[str, str] = {}
 
+    def is_token(self, text: str) -> bool:
+        """Whether the text is, or begins with, a marker that is written as a token."""
+        return self._split.match(text) is not None
+
     def first_token(self, text: str) -> int | None:
         """Where in the text the first marker begins that is written as a token; None: nowhere."""
         found = self._split.search(text)

@@ -30,7 +30,8 @@ _RUNS = {quote: re.compile(rf'[^"\\\x00-\x1f{quote}]+') for quote in "\"'"}
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _UNICODE = re.compile(r"\\u[0-9a-fA-F]{4}")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_HEX = re.compile(r"\\x[0-9a-fA-F]{2}")
+_HEX = re.compile(r"\\x[0-9a-fA-F]{2}|\\U[0-9a-fA-F]{8}")
+_LENGTHS = {"x": 4, "U": 10}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +174,12 @@ def _escape(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     letter = reader.text[reader.at + 1]
     if letter == "u":
         return (yield from _unicode(reader, sink))
-    if letter == "x" and dialect.python and not (yield from reader.need(4)):
-        return False
-    if letter == "x" and dialect.python and _HEX.match(reader.text, reader.at):
-        sink("\\u00" + reader.text[reader.at + 2 : reader.at + 4])
-        reader.at += 4
-        return True
+    if letter in _LENGTHS and dialect.python:
+        yield from reader.need(_LENGTHS[letter])
+        if found := _HEX.match(reader.text, reader.at):
+            sink(escaped(_character(int(found.group()[2:], 16))))
+            reader.at = found.end()
+            return True
     reader.at += 2
     if letter in '"\\bfnrt' or (letter == "/" and not dialect.python):
         sink("\\" + letter)
@@ -187,6 +188,11 @@ def _escape(reader: Reader, sink: Sink, dialect: Dialect) -> Script[bool]:
     elif letter != "\n" or not dialect.python:
         sink("\\\\" + escaped(letter))
     return True
+
+
+def _character(code: int) -> str:
+    """The character, if there is one that can be encoded."""
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
 
 
 def _unicode(reader: Reader, sink: Sink) -> Script[bool]:

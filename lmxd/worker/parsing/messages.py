@@ -64,6 +64,9 @@ class Messages:
     def _header(self, head: str, begun: str, reader: Reader, answer: Answer) -> Script[Address]:
         """What the next header says, of which `head` and `begun` were read; text, where none is."""
         if begun not in self.starts and not (yield from self._begins(reader)):
+            rest = reader.text[reader.at :].lstrip()
+            if begun and reader.ended and any(each.startswith(rest) for each in self.starts):
+                reader.at = len(reader.text)  # cut off inside markup
             return Address("text")
         said = yield from reader.head(_BODY)
         if said is None:

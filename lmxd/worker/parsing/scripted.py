@@ -9,7 +9,7 @@ from lmxd.worker.parsing.answer import Answer
 from lmxd.worker.parsing.parser import Piece
 from lmxd.worker.parsing.reader import Reader, Script
 
-__all__ = ["Handler", "Openers", "ScriptedParser", "attempt"]
+__all__ = ["Handler", "Openers", "ScriptedParser", "attempt", "read_section"]
 
 Handler: TypeAlias = Callable[[Reader, Answer], Script[bool]]
 """Reads what follows a marker. False: it is nothing of the kind; then the marker was text, and so
@@ -59,3 +59,24 @@ def attempt(marker: str, openers: Openers, reader: Reader, answer: Answer) -> Sc
     else:
         reader.back()
     return taken
+
+
+def read_section(
+    begin: str, shut: str, call: Handler, reader: Reader, answer: Answer
+) -> Script[bool]:
+    """Reads calls one after the other, each begun by `begin`, up to `shut`, which may be missing.
+    What then turns out to be no call is left unread.
+    """
+    yield from reader.space()
+    if not (yield from reader.take(begin)) or not (yield from call(reader, answer)):
+        return False
+    while True:
+        yield from reader.space()
+        reader.hold()
+        found = yield from reader.take(begin, *([shut] if shut else ()))
+        if found == shut:
+            reader.release()
+            return True
+        if not found or not (yield from call(reader, answer)):
+            reader.back()
+            return True

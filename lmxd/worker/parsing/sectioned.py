@@ -15,7 +15,7 @@ from lmxd.worker.parsing.answer import Answer
 from lmxd.worker.parsing.jsoncall import Toolbox, read_arguments
 from lmxd.worker.parsing.lark import Lark, arguments_schema
 from lmxd.worker.parsing.reader import Reader, Script
-from lmxd.worker.parsing.scripted import Openers
+from lmxd.worker.parsing.scripted import Openers, read_section
 from schemas.inference import Tool
 
 __all__ = ["DEEPSEEK_V3", "DEEPSEEK_V31", "KIMI_K2", "Sectioned"]
@@ -43,26 +43,9 @@ class Sectioned:
 
     def openers(self, tools: Toolbox) -> Openers:
         """The section, or a call without one."""
-        return {
-            self.section[0]: partial(self._section, tools),
-            self.call[0]: partial(self._call, tools),
-        }
-
-    def _section(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
-        yield from reader.space()
-        if not (yield from reader.take(self.call[0])):
-            return False
-        if not (yield from self._call(tools, reader, answer)):
-            return False
-        while True:
-            yield from reader.space()
-            reader.hold()
-            if (yield from reader.take(self.call[0], self.section[1])) != self.call[0]:
-                reader.release()
-                return True
-            if not (yield from self._call(tools, reader, answer)):
-                reader.back()
-                return True
+        call = partial(self._call, tools)
+        section = partial(read_section, self.call[0], self.section[1], call)
+        return {self.section[0]: section, self.call[0]: call}
 
     def _call(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
         head = yield from reader.head(self.separator)

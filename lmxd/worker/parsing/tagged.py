@@ -17,7 +17,7 @@ from lmxd.worker.parsing.jsoncall import Toolbox
 from lmxd.worker.parsing.lark import Lark, arguments_of
 from lmxd.worker.parsing.literal import read_value
 from lmxd.worker.parsing.reader import Reader, Script
-from lmxd.worker.parsing.scripted import Openers
+from lmxd.worker.parsing.scripted import Openers, read_section
 from lmxd.worker.parsing.texts import STRING, Texts, by_text
 from lmxd.worker.parsing.values import Kind, Schema, property_of
 from schemas.inference import Tool
@@ -85,26 +85,11 @@ class Tagged:
 
     def openers(self, tools: Toolbox) -> Openers:
         """The section's tag, and the call's where it may stand alone."""
-        openers = {self.section[0]: partial(self._section, tools)} if self.section[0] else {}
-        if self.bare:
-            openers[self.call.open] = partial(self._call, tools)
-        return openers
-
-    def _section(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
-        yield from reader.space()
-        if not (yield from reader.take(self.call.open)):
-            return False
-        if not (yield from self._call(tools, reader, answer)):
-            return False
-        while True:
-            yield from reader.space()
-            reader.hold()
-            if (yield from reader.take(self.call.open, self.section[1])) != self.call.open:
-                reader.release()
-                return True
-            if not (yield from self._call(tools, reader, answer)):
-                reader.back()
-                return True
+        opening, shut = self.section
+        call = partial(self._call, tools)
+        section = partial(read_section, self.call.open, shut, call)
+        openers = {opening: section} if opening else {}
+        return {**openers, self.call.open: call} if self.bare else openers
 
     def _call(self, tools: Toolbox, reader: Reader, answer: Answer) -> Script[bool]:
         """Reads a call whose opening was read."""

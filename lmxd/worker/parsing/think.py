@@ -45,6 +45,8 @@ class Tags:
             return False
         reader.release()
         answer.thinking = True
+        yield from reader.space()
+        yield from reader.take(self.open)  # some models repeat what the prompt has opened
         while True:
             marker = yield from reader.pour(answer.think, (self.shut, *openers))
             if not marker:

@@ -141,7 +141,7 @@ def test_a_gap_is_asked_for_with_the_models_own_tokens(bos_model):
     (opening,) = engine.prepare(completion("a", "def f(", suffix=" return"), 0.0).openings
     text = bos_model.tokenizer.decode(opening.tokens)
     assert text == "<|endoftext|><|fim_prefix|>def f(<|fim_suffix|> return<|fim_middle|>"
-    assert engine.capabilities == ("chat", "completion", "suffix")
+    assert engine.capabilities == ("chat", "completion", "suffix", "structured")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,14 @@ def test_a_token_that_ends_a_gap_ends_the_answer(bos_model):
 
 
 BAD = [
-    ((), {}, "invalid_request", "the number of prompts is 0, it must be between 1 and 2048"),
+    ((), {}, "invalid_request", "the number of prompts times n is 0, it must be between"),
+    (("a",) * 100, {"n": 21}, "invalid_request", "prompts times n is 2100, .* 1 and 2048"),
+    (
+        ((40,) * 1500,),
+        {"echo": True, "logprobs": 19, "n": 10},
+        "invalid_request",
+        "of 1500 tokens is 300000 values, the limit is 250000",
+    ),
     (("",), {}, "invalid_request", "the prompt is empty"),
     (((),), {}, "invalid_request", "the prompt is empty"),
     (((1, 10**6, -4),), {}, "invalid_request", "prompt has tokens .*: 1000000, -4"),

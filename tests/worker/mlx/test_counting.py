@@ -6,7 +6,7 @@ from lmxd.worker.engine import Answered
 from schemas.errors import RequestError
 from schemas.inference import Accepted, Message, Request, Text, TextPart, Tokens, Usage
 from tests.kit import mlx_engine, tiny
-from tests.kit.worker_client import WorkerClient, chat
+from tests.kit.worker_client import GREEDY, WorkerClient, chat
 
 HELLO = (Message("user", (TextPart("hello world"),)),)
 
@@ -46,7 +46,9 @@ def test_special_says_whether_the_tokenizer_adds_its_own(engine):
 def test_a_count_is_that_of_the_prompt_of_a_chat(engine):
     count, rest = events(engine, "count", messages=HELLO)
     assert rest == []
-    assert count == len(engine.prepare(chat("a"), 0.0).openings[0].tokens)
+    tokens = engine.prepare(chat("a"), 0.0).openings[0].tokens
+    assert count == len(tokens)
+    assert events(engine, "tokenize", messages=HELLO) == (count, [Tokens("a", 0, tuple(tokens))])
 
 
 def test_what_is_longer_than_the_context_is_counted_all_the_same(engine):
@@ -66,7 +68,7 @@ def test_a_text_that_would_take_minutes_is_refused(engine):
     [
         ("embed", {"prompts": ("a",)}, "wrong_task", "'m' generates text and cannot embed"),
         ("rerank", {"prompts": ("a",), "documents": ("b",)}, "wrong_task", "cannot rerank"),
-        ("tokenize", {}, "invalid_request", "exactly one text"),
+        ("tokenize", {}, "invalid_request", "messages is empty"),
         ("tokenize", {"prompts": ("a", "b")}, "invalid_request", "exactly one text"),
         ("tokenize", {"prompts": ((1, 2),)}, "invalid_request", "exactly one text"),
         ("detokenize", {"prompts": ("a",)}, "invalid_request", "exactly one list of tokens"),
@@ -81,12 +83,15 @@ def test_what_cannot_be_is_refused(engine, kind, fields, code, text):
 
 
 def test_a_worker_answers_while_it_generates(models):
+    completion = Request(
+        "text", "m", kind="completion", prompts=("hello", "x"), n=2, max_tokens=5, sampling=GREEDY
+    )
     with WorkerClient() as worker:
         worker.load(tiny.cached(models))
         count, tokens, answer, wrong = worker.ask(
             Request("count", "m", kind="count", messages=HELLO),
             Request("tokens", "m", kind="tokenize", prompts=("hello world",)),
-            Request("text", "m", kind="completion", prompts=("hello", "x"), n=2, max_tokens=5),
+            completion,
             Request("wrong", "m", kind="embed", prompts=("hello",)),
         )
     assert [type(event) for event in count.events] == [Accepted, Usage]

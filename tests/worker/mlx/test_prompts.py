@@ -72,7 +72,7 @@ def test_bad_requests_are_refused(engine, fields, code, text):
 
 def test_a_model_without_a_template_says_so_and_takes_an_inline_one(models):
     engine = mlx_engine.engine(mlx_engine.open_model(tiny.cached(models, chat=False)))
-    assert engine.capabilities == ("completion",)
+    assert engine.capabilities == ("completion", "structured")
     with pytest.raises(RequestError, match="has no chat template") as caught:
         engine.prepare(chat("a"), 0.0)
     assert caught.value.code == "invalid_request"

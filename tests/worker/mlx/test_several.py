@@ -93,16 +93,24 @@ def test_a_prompt_is_processed_once_for_all_answers(model):
     assert prompt <= sum(sizes) <= prompt + 6 * 4
 
 
-@pytest.mark.parametrize("room", [1.0, 1.6, 2.4])
-def test_a_pool_without_room_for_all_changes_no_text(model, room):
+@pytest.mark.parametrize(("room", "parallel"), [(1.4, 8), (2.1, 8), (3.1, 8), (3.1, 2)])
+def test_a_pool_without_room_for_all_changes_no_text(model, room, parallel):
     request = chat("n", LONG, n=4, max_tokens=40, sampling=Sampling(**HOT, seed=3))
     roomy = mlx_engine.engine(model, kv_bytes=1 << 30)
     mlx_engine.submit(roomy, request)
     wanted = by_index(mlx_engine.run(roomy)["n"])
     tokens = len(roomy.prepare(request, 0.0).openings[0].tokens)
-    tight = mlx_engine.engine(model, kv_bytes=int(model.cost.size(tokens + 60) * room))
-    mlx_engine.submit(tight, request, chat("other", max_tokens=50))
-    answers = mlx_engine.run(tight)
+    capacity = int(model.cost.size(tokens + 20) * room)
+    tight = mlx_engine.engine(model, kv_bytes=capacity, parallel=parallel)
+    mlx_engine.submit(tight, chat("first", LONG, max_tokens=60), request, chat("other"))
+
+    def watch(engine):
+        rows = [sequence.length - 1 for sequence in engine._running.values()]
+        waiting = engine._waiting[0].prefill if engine._waiting else None
+        rows += [waiting.held] if waiting is not None and waiting.held else []
+        assert len(rows) < 2 or len(rows) * model.cost.size(max(rows)) <= capacity
+
+    answers = mlx_engine.run(tight, watch=watch)
     assert by_index(answers["n"]) == wanted
     check_whole(answers["n"])
 

@@ -189,10 +189,10 @@ def test_a_grammar_error_fails_its_row_alone(engine):
 
 
 def test_tokens_that_no_longer_fit_fail_the_sequence_when_it_joins_again(engine, monkeypatch):
-    def broken(compiled, generated=()):
+    def broken(compiled, budget=None, generated=()):
         raise GrammarError("no way back")
 
-    monkeypatch.setattr("lmxd.worker.mlx.sequence.Constraint", broken)
+    monkeypatch.setattr("lmxd.worker.reading.Constraint", broken)
     answers = answers_of(engine, bound("bad", PERSON), FREE[0])
     assert "no way back" in answers["bad"].failed.message
     assert answers["free-greedy"].finish

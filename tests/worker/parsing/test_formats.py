@@ -16,10 +16,11 @@ ALPHABET = "ab \"'\\\n,:;{}()[]é😀5.-_=/"
 INNER = st.text(alphabet=ALPHABET, max_size=12)
 STRING = INNER.map(lambda text: f"x{text}y")
 """A text that nobody takes for anything else, and that keeps its ends."""
+WHOLE = st.integers(-(2**53), 2**53)
 WEATHER_ARGUMENTS = st.fixed_dictionaries(
     {"city": STRING},
     optional={
-        "days": st.integers(-(10**20), 10**20),
+        "days": WHOLE,
         "metric": st.booleans(),
         "scale": st.floats(allow_nan=False, allow_infinity=False, width=32),
         "tags": st.lists(STRING, max_size=3),
@@ -33,9 +34,9 @@ WEATHER_ARGUMENTS = st.fixed_dictionaries(
 )
 FLAT = st.fixed_dictionaries(
     {"city": STRING.map(lambda text: text.replace("}", ""))},
-    optional={"days": st.integers(), "metric": st.booleans()},
+    optional={"days": WHOLE, "metric": st.booleans()},
 )
-ADDED = st.dictionaries(st.sampled_from("ab"), st.integers() | st.floats(-1e9, 1e9))
+ADDED = st.dictionaries(st.sampled_from("ab"), WHOLE | st.floats(-1e9, 1e9))
 CUTS = st.lists(st.integers(0, 400), max_size=30)
 
 
@@ -53,7 +54,7 @@ def each_writer(test):
 
 @each_writer
 @given(data=st.data())
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_calls_come_out_as_they_were_meant(writer, data):
     calls = data.draw(calls_for(writer))
     seen = outcome(writer.form, writer.write(calls), prompt=PROMPT)
@@ -63,7 +64,7 @@ def test_calls_come_out_as_they_were_meant(writer, data):
 
 @each_writer
 @given(data=st.data(), cuts=CUTS)
-@settings(max_examples=40)
+@settings(max_examples=15)
 def test_how_a_text_is_cut_does_not_matter(writer, data, cuts):
     text = writer.write(data.draw(calls_for(writer)))
     if not writer.structured and writer.name not in ("llama3", "phi4"):
@@ -78,7 +79,7 @@ SHREDS = ("<", ">", "{", "}", "[", "]", '"', ":", ",", "\\", "\n", " ", "null", 
 
 @each_writer
 @given(data=st.data(), cuts=CUTS)
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_rubbish_raises_nothing_and_is_the_same_however_it_is_cut(writer, data, cuts):
     good = writer.write([("get_weather", {"city": "xRomey", "days": 2}), ("now", {})])
     slices = st.tuples(st.integers(0, len(good)), st.integers(0, len(good))).map(
@@ -98,7 +99,7 @@ def test_rubbish_raises_nothing_and_is_the_same_however_it_is_cut(writer, data, 
 
 @each_writer
 @given(data=st.data())
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_without_tools_every_character_is_said(writer, data):
     text = writer.write(data.draw(calls_for(writer)))
     if writer.structured:
@@ -109,7 +110,7 @@ def test_without_tools_every_character_is_said(writer, data):
 @each_writer
 @given(text=st.text(alphabet="ab .,\n!éß"))
 @example(text="  \n")
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_text_without_markers_passes_unchanged(writer, text):
     said = [Said(text)] if text else []
     assert pieces(writer.form, text, prompt=PROMPT) == said
@@ -168,7 +169,7 @@ def oracle(writer: Writer, text: str) -> list[tuple[str, object]]:
     "writer", [each for each in WRITERS if each.oracle], ids=lambda writer: writer.name
 )
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_the_oracle_agrees(writer, data):
     calls = data.draw(calls_for(writer))[: 1 if writer.one else None]
     assume(writer.name != "longcat" or calls[0][1])  # it fails on a call without arguments

@@ -50,7 +50,7 @@ PLACE = Tool(
     },
 )
 TOOLS = (BOOK, PING, PLACE)
-SEEDS = range(12)
+SEEDS = range(8)
 FORMATS = list({(each.template, each.name): each for each in WRITERS}.values())
 
 
