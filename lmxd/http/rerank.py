@@ -20,9 +20,7 @@ async def rerank(request: Incoming) -> HTTPResponse:
     asked = await parse(request, lambda body: dialect.rerank(body, request_id))
     generation = deps_of(request).gate.submit(asked.request, tag=request.request_id)
     found, served = await read(generation, choices=0)
-    return json_answer(
-        dialect.answer(asked, found), headers=ignored_header(asked.ignored) | served
-    )
+    return json_answer(dialect.answer(asked, found), headers=ignored_header(asked.ignored) | served)
 
 
 _RESULT = {

@@ -24,7 +24,7 @@ def open_model(folder: Path, task: str = "embed", *, context: int = 16384) -> An
     return open_engine(load, Pulse(), lambda done, total: None)
 
 
-def embed(*prompts: Prompt, id: str = "r", **fields: Any) -> Request:  # noqa: A002
+def embed(*prompts: Prompt, id: str = "r", **fields: Any) -> Request:
     return Request(id, "m", kind="embed", prompts=prompts, **fields)
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 
 from lmxd.worker.embedding.batch import Batch, Tick
 from lmxd.worker.embedding.weights import Weights
@@ -22,10 +21,15 @@ __all__ = ["FAMILIES", "Encoder", "Scorer"]
 FAMILIES = ("bert", "camembert", "roberta", "xlm-roberta")
 _WORDS = "embeddings.word_embeddings"
 
+
+def _gelu_by_tanh(x: mx.array) -> mx.array:
+    return x * (1 + mx.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+
+
 _ACTIVATIONS: Mapping[str, Callable[[mx.array], mx.array]] = {
     "gelu": lambda x: x * (1 + mx.erf(x / math.sqrt(2))) / 2,
-    "gelu_new": nn.gelu_approx,
-    "gelu_pytorch_tanh": nn.gelu_approx,
+    "gelu_new": _gelu_by_tanh,
+    "gelu_pytorch_tanh": _gelu_by_tanh,
     "relu": lambda x: mx.maximum(x, 0),
     "silu": lambda x: x * mx.sigmoid(x),
 }

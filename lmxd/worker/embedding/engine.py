@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import mlx.core as mx
 
@@ -147,7 +148,7 @@ class EmbeddingEngine:
         try:
             found = self._run([row.opening for row in rows])
             if found.ndim == 1:
-                self._tell_scores(rows, found.tolist())
+                self._tell_scores(rows, cast("list[float]", found.tolist()))
             else:
                 self._tell_vectors(rows, found)
         except Exception as error:  # noqa: BLE001 - whatever a backend throws
@@ -169,8 +170,8 @@ class EmbeddingEngine:
         return found
 
     def _tell_vectors(self, rows: list[Row], found: mx.array) -> None:
-        data, size = memoryview(found).tobytes(), 4 * found.shape[1]
-        sane = mx.isfinite(found).all(axis=1).tolist()
+        data, size = bytes(memoryview(cast("bytes", found))), 4 * found.shape[1]
+        sane = cast("list[bool]", mx.isfinite(found).all(axis=1).tolist())
         for place, row in enumerate(rows):
             if row.job.ended:
                 continue

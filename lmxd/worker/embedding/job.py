@@ -1,4 +1,7 @@
-"""One request: its texts that wait, and what is told of it as a whole. Owned by the engine thread."""
+"""One request: its texts that wait, and what is told of it as a whole.
+
+Owned by the engine thread.
+"""
 
 from __future__ import annotations
 

@@ -79,9 +79,7 @@ def load(folder: Path, task: str, report: Report) -> Model:
 def _encoder(folder: Path, config: dict[str, Any], tokenizer: Tokenizer, task: str) -> _Parts:
     tensors = read(folder)
     packed = config.get("quantization") or {}
-    weights = Weights(
-        tensors, "", int(packed.get("group_size", 64)), int(packed.get("bits", 4))
-    )
+    weights = Weights(tensors, "", int(packed.get("group_size", 64)), int(packed.get("bits", 4)))
     body = bert.Encoder(config, weights)
     steps = layout.read(folder, "mean")
     context = min(body.context, steps.limit or body.context)
