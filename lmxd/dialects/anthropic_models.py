@@ -18,12 +18,15 @@ LIMIT_MAX = 1000
 
 def entry(found: Mapping[str, object], created: int) -> dict[str, object]:
     """One model object, of OpenAI's; `created` in seconds since 1970."""
+    tokens = found.get("max_model_len")
     return {
         "type": "model",
         "id": found["id"],
         "display_name": found["id"],
         "created_at": datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z"),
         "lifecycle": "active",
+        "max_input_tokens": tokens,
+        "max_tokens": tokens,
         "lmxd": found["lmxd"],
     }
 

@@ -13,7 +13,7 @@ from lmxd.dialects import openai_fields, openai_sampling, openai_tools
 from lmxd.dialects.fields import unsupported
 from lmxd.dialects.openai_formats import grammar
 from lmxd.dialects.openai_messages import messages
-from lmxd.dialects.validation import framed, invalid, validated
+from lmxd.dialects.validation import framed, invalid, unknown, validated
 from schemas.inference import Effort, Message, Reasoning, Request, TextPart, ToolCallPart
 from schemas.wire.openai import Effort as SaidEffort
 from schemas.wire.openai import StreamOptions
@@ -51,6 +51,9 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
     include_usage = stream_options(wire.stream_options, ignored)
     said = messages(wire.messages, ignored)
     tools = openai_tools.tools(wire.tools)
+    use = openai_tools.use(wire, tools)
+    ignored += openai_tools.ignored(wire, use)
+    ignored += unknown(wire.response_format, "response_format")
     request = Request(
         id=request_id,
         name=wire.model,
@@ -62,7 +65,7 @@ def chat(body: Mapping[str, object], request_id: str) -> Chat:
         logprobs=_logprobs(wire),
         format=grammar(wire, ignored),
         tools=tools,
-        tool_use=openai_tools.use(wire, tools),
+        tool_use=use,
         reasoning=_reasoning(wire, ignored),
         template_kwargs=framed(
             wire.chat_template_kwargs or {}, "chat_template_kwargs", KWARGS_DEPTH_MAX

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lmxd.dialects.fields import unsupported
-from lmxd.dialects.validation import framed, invalid
+from lmxd.dialects.validation import framed, invalid, unknown
 from schemas.inference import Tool, ToolUse
 from schemas.wire.openai import Function
 from schemas.wire.openai_chat import ChatRequest, ChatTool, NamedTool, ToolChoice
@@ -48,6 +48,18 @@ def use(wire: ChatRequest, known: Sequence[Tool]) -> ToolUse:
     if isinstance(choice, str):
         return ToolUse("required", parallel=parallel)
     return _chosen(choice, known, parallel=parallel)
+
+
+def ignored(wire: ChatRequest, use: ToolUse) -> Iterator[str]:
+    """The fields about tools that have no effect. Arguments are sure to fit their schema only
+    where a call is asked for, so `strict` is among them where none is.
+    """
+    for index, tool in enumerate(wire.tools or ()):
+        yield from unknown(tool, f"tools[{index}]")
+        if tool.function is not None and tool.function.strict and use.choice == "auto":
+            yield f"tools[{index}].function.strict"
+    if isinstance(wire.tool_choice, ToolChoice):
+        yield from unknown(wire.tool_choice, "tool_choice")
 
 
 def _chosen(choice: ToolChoice, known: Sequence[Tool], *, parallel: bool) -> ToolUse:

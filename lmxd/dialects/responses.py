@@ -13,7 +13,7 @@ from typing import cast
 from lmxd.dialects import openai_fields, openai_sampling, responses_items, responses_tools
 from lmxd.dialects.openai import EFFORTS, KWARGS_DEPTH_MAX
 from lmxd.dialects.openai_formats import response_format
-from lmxd.dialects.validation import framed, invalid, validated
+from lmxd.dialects.validation import framed, invalid, unknown, validated
 from lmxd.kept_responses import Kept
 from schemas.inference import Grammar, Message, Reasoning, Request, TextPart
 from schemas.wire.openai import ResponseFormat
@@ -63,7 +63,10 @@ def translate(asked: Draft, known: Mapping[str, Kept]) -> Asked:
     ignored = list(openai_fields.RESPONSE.sift(wire.model_extra or {}))
     if wire.text is not None:
         ignored += openai_fields.TEXT.sift(wire.text.model_extra or {}, "text.")
+        ignored += unknown(wire.text.format, "text.format")
     tools = responses_tools.tools(wire.tools)
+    use = responses_tools.use(wire, tools)
+    ignored += responses_tools.ignored(wire, use)
     context, said = _conversation(asked, known, ignored)
     request = Request(
         id=asked.id,
@@ -75,7 +78,7 @@ def translate(asked: Draft, known: Mapping[str, Kept]) -> Asked:
         logprobs=_logprobs(wire),
         format=_format(wire.text.format if wire.text else None),
         tools=tools,
-        tool_use=responses_tools.use(wire, tools),
+        tool_use=use,
         reasoning=_reasoning(wire, ignored),
         template_kwargs=framed(
             wire.chat_template_kwargs or {}, "chat_template_kwargs", KWARGS_DEPTH_MAX

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from lmxd.dialects.fields import unsupported
 from lmxd.dialects.openai_tools import NO_PARAMETERS, known_name
-from lmxd.dialects.validation import framed, invalid
+from lmxd.dialects.validation import framed, invalid, unknown
 from schemas.inference import Tool, ToolUse
 from schemas.wire.responses import ChosenTool, NamedTool, ResponseRequest, ResponseTool
 
@@ -39,6 +39,16 @@ def use(wire: ResponseRequest, known: Sequence[Tool]) -> ToolUse:
     if isinstance(choice, str):
         return ToolUse("required", parallel=parallel)
     return _chosen(choice, known, parallel=parallel)
+
+
+def ignored(wire: ResponseRequest, use: ToolUse) -> Iterator[str]:
+    """The fields about tools that have no effect; `strict` as in chat completions."""
+    for index, tool in enumerate(wire.tools or ()):
+        yield from unknown(tool, f"tools[{index}]")
+        if tool.strict and use.choice == "auto":
+            yield f"tools[{index}].strict"
+    if isinstance(wire.tool_choice, ChosenTool):
+        yield from unknown(wire.tool_choice, "tool_choice")
 
 
 def _chosen(choice: ChosenTool, known: Sequence[Tool], *, parallel: bool) -> ToolUse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -22,6 +22,24 @@ def validated(shape: type[Shape], body: Mapping[str, object]) -> Shape:
         return shape.model_validate(body)
     except ValidationError as error:
         raise faults.invalid(error) from error
+
+
+def unknown(model: Wire | None, where: str) -> Iterator[str]:
+    """The fields, however deep inside, that nobody reads. Not for what has a table."""
+    if model is None:
+        return
+    yield from (
+        f"{where}.{name}" for name, value in (model.model_extra or {}).items() if value is not None
+    )
+    for name, field in type(model).model_fields.items():
+        inner = getattr(model, name)
+        inside = f"{where}.{field.alias or name}"
+        if isinstance(inner, Wire):
+            yield from unknown(inner, inside)
+        elif isinstance(inner, list):
+            for index, each in enumerate(inner):
+                if isinstance(each, Wire):
+                    yield from unknown(each, f"{inside}[{index}]")
 
 
 def invalid(param: str, problem: str, *, hint: str | None = None) -> RequestError:

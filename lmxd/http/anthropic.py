@@ -31,7 +31,7 @@ async def messages(request: Incoming) -> HTTPResponse | None:
         message_id, asked.request.name, asked.request.stop, asked.shown
     )
     headers = ignored_header(asked.ignored)
-    generation = deps_of(request).gate.submit(asked.request)
+    generation = deps_of(request).gate.submit(asked.request, tag=request.request_id)
     if not asked.stream:
         answer, served = await read(generation, choices=1)
         return json_answer(anthropic_answers.message(heading, answer), headers=headers | served)
@@ -44,7 +44,7 @@ async def messages(request: Incoming) -> HTTPResponse | None:
 async def count(request: Incoming) -> HTTPResponse:
     """`POST /v1/messages/count_tokens`: how many tokens a request would have."""
     asked = await parse(request, lambda body: anthropic.count(body, f"cnt_{uuid.uuid4().hex}"))
-    generation = deps_of(request).gate.submit(asked.request)
+    generation = deps_of(request).gate.submit(asked.request, tag=request.request_id)
     answer, served = await read(generation, choices=0)
     return json_answer(
         anthropic_answers.counted(answer), headers=ignored_header(asked.ignored) | served

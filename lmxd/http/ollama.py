@@ -74,7 +74,7 @@ async def _generate(request: Incoming, translate: Translate, *, chat: bool) -> H
         reason = "unload" if asked.unload else "load"
         return json_answer(ollama_answers.loaded(heading, reason), headers=headers)
     deps = deps_of(request)
-    generation = deps.gate.submit(asked.request)
+    generation = deps.gate.submit(asked.request, tag=request.request_id)
     headers = ignored_header(asked.ignored)
     if not asked.stream:
         answer, served = await _read(request, asked, generation)
@@ -87,20 +87,20 @@ async def _generate(request: Incoming, translate: Translate, *, chat: bool) -> H
     return None
 
 
-async def _embed(request: Request, asked: ollama.Asked) -> tuple[Answer | None, dict[str, str]]:
+async def _embed(request: Incoming, asked: ollama.Asked) -> tuple[Answer | None, dict[str, str]]:
     if asked.nothing:
         return await _loaded(request, asked)
-    generation = deps_of(request).gate.submit(asked.request)
+    generation = deps_of(request).gate.submit(asked.request, tag=request.request_id)
     answer, served = await _read(request, asked, generation, choices=0)
     return answer, ignored_header(asked.ignored) | served
 
 
-async def _loaded(request: Request, asked: ollama.Asked) -> tuple[None, dict[str, str]]:
+async def _loaded(request: Incoming, asked: ollama.Asked) -> tuple[None, dict[str, str]]:
     """The model is there, or let go, when this returns."""
     if asked.unload:
         await let_go(request, asked.request.name)
         return None, ignored_header(asked.ignored)
-    generation = deps_of(request).gate.submit(asked.request)
+    generation = deps_of(request).gate.submit(asked.request, tag=request.request_id)
     _, served = await _read(request, asked, generation, choices=0)
     return None, ignored_header(asked.ignored) | served
 

@@ -105,7 +105,7 @@ CODE = Signs(
             _any("coding assistant | programmer | software engineer | at the cursor | code only"),
             _any("unit tests? | test suite | failing tests? | refactor | regex | linked list"),
             _any("regular expression | docstrings? | type hints? | pull request | one-liner"),
-            _any("git (?:commit|rebase|merge|stash|push|pull|branch|log|diff|reset)"),
+            r"\bgit\b|\blast commit\b|\bunit file\b|\bcrontab\b|\bssh config\b",
             _any("quicksort | mergesort | lru cache | binary search | thread-safe | async/await"),
             _any(
                 r"decorator | debounce | database schema | react | vue | angular | django | flask"
@@ -116,6 +116,7 @@ CODE = Signs(
         ),
         2: (
             rf"\b(?:in|an?|this|with|using|my|of|from|to|for|the) (?:{_LANGUAGE})(?![\w+#])",
+            rf"\b(?:en|mit|avec|con|auf|pour|für) (?:{_LANGUAGE})(?![\w+#])",
             r"\b(?:in|with|using) (?:C|Go|R)\b(?! is)(?=[ ?.,]*(?:$|with\b|and\b|\?|\.))",
             rf"\b(?:{_LANGUAGE})[- ]\w+",
             _any("pointers? | segfault | (?:process|thread)(?:es|s)?"),
@@ -132,11 +133,12 @@ CODE = Signs(
 )
 """Programming: text that is code, or that speaks of it."""
 
+_HOW_MANY = _either("how (?:many|long|far|much) | wie (?:viele|lange) | cuánt[oa]s | combien")
+
 REASONING = Signs(
     {
         3: (
             _any("prove | disprove | proof | theorem | lemma | by induction | beweise | démontre"),
-            _any("step[- ]by[- ]step | paso a paso | schritt für schritt | étape par étape"),
             _any("integral | derivative | eigenvalues? | determinant | recurrence | lagrange"),
             _any("probability | expected (?:number|value) | converges? | infinitely many"),
             _any("integer solutions | how many (?:ways|orders) | polynomial | logarithm"),
@@ -148,7 +150,10 @@ REASONING = Signs(
             r"\bsolve\b.*(?:=|equation|system|integral|step)",
         ),
         2: (
-            r"\bhow (?:many|long|far|fast|old)\b.*\?|\bwie viele\b",
+            _any("step[- ]by[- ]step | paso a paso | schritt für schritt | étape par étape"),
+            _any("always (?:lies?|tells? the truth) | je(?:de)? stunde"),
+            rf"\d[\s\S]*\d[\s\S]*\b(?:{_HOW_MANY})\b",
+            r"\bhow (?:many|long|far|fast|old)\b.*\?|\bwie (?:viele|lange)\b|¿cuánt[oa]s\b",
             r"\bif (?:all|every|five|today|it takes)\b.*\?",
             _any("derive | compute | calculate | determine | evaluate | find all | simplify"),
             _any("minimi[sz]e | maximi[sz]e | formula | volume | exactly one | exactly \\d+ lit"),
@@ -191,6 +196,7 @@ LONG = Signs(
             _any("essai | lettre | ensayo | cuento | en detalle"),
             _any("in (?:great )?detail | detailed | comprehensive | thorough | in[- ]depth"),
             _any("at length | everything about | elaborate | long | full page | expand it"),
+            _any(r"\w+ plan for | shopping list | weekly \w+"),
             _first("explain | describe | discuss | compare | draft | outline | plan | develop"),
             _first("imagine | act as | create a | make a | help me write"),
             _first("erkläre | beschreibe | explique | décris | explica"),

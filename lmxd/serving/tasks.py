@@ -3,11 +3,11 @@
 No model is asked, so it costs well below a millisecond and gives the same answer each time. The
 rules, the first that fits:
 
-    1 the client asks for much effort                             reasoning
-    2 it wants at most `FEW` tokens                               light
-    3 a title, a summary, a label (also by the system message)    light
-    4 code, or talk of it                                         code
-    5 mathematics, logic, a puzzle                                reasoning
+    1 it wants at most `FEW` tokens                               light
+    2 a title, a summary, a label (also by the system message)    light
+    3 code, or talk of it                                         code
+    4 mathematics, logic, a puzzle                                reasoning
+    5 the client asks for much effort                             reasoning
     6 tools, or images                                            heavy
     7 what is expected is shorter than `FEW` tokens               light
     8 everything else                                             heavy
@@ -49,18 +49,16 @@ def judge(request: Request) -> Judgement:
     system = _clipped(_said(request.messages, "system"))
     asked = _clipped(_last(request) or "")
     return (
-        _by_wish(request)
+        _by_bound(request)
         or _by_digest(system, asked)
         or _by_code(system, asked)
-        or _by_reasoning(asked)
+        or _by_reasoning(request, asked)
         or _by_tools(request)
         or _by_length(system, asked)
     )
 
 
-def _by_wish(request: Request) -> Judgement | None:
-    if request.reasoning.effort == "high":
-        return Judgement("reasoning", "effort high is asked for")
+def _by_bound(request: Request) -> Judgement | None:
     if request.max_tokens is not None and request.max_tokens <= FEW:
         return Judgement("light", f"max_tokens is {request.max_tokens}", request.max_tokens)
     return None
@@ -82,10 +80,12 @@ def _by_code(system: str, asked: str) -> Judgement | None:
     return None
 
 
-def _by_reasoning(asked: str) -> Judgement | None:
+def _by_reasoning(request: Request, asked: str) -> Judgement | None:
     weight, shown = signs.REASONING.weigh(asked)
     if weight >= _REASONING:
         return Judgement("reasoning", f"it takes thinking: {shown!r}")
+    if request.reasoning.effort == "high":
+        return Judgement("reasoning", "effort high is asked for")
     return None
 
 

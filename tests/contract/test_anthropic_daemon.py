@@ -2,18 +2,70 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import anthropic
 import pytest
 from anthropic import AsyncAnthropic
-from anthropic.types import MessageParam
+from anthropic.types import MessageParam, ToolParam, ToolResultBlockParam
 
 from tests.kit.daemon import PATIENCE_S, running
 from tests.kit.documents import write
 from tests.kit.http_stage import NO_TLS
 
 HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
+
+
+WEATHER: ToolParam = {
+    "name": "weather",
+    "description": "the weather of a city",
+    "input_schema": {
+        "type": "object",
+        "properties": {"city": {"type": "string", "maxLength": 20}},
+        "required": ["city"],
+        "additionalProperties": False,
+    },
+}
+SHAPE: dict[str, object] = {
+    "type": "object",
+    "properties": {"number": {"type": "integer", "minimum": 0, "maximum": 99}},
+    "required": ["number"],
+    "additionalProperties": False,
+}
+
+
+async def tools_go_round(client: AsyncAnthropic) -> None:
+    """A call that is demanded, streamed, and its result sent back."""
+    asked: list[MessageParam] = [{"role": "user", "content": "What is the weather in Rome?"}]
+    async with client.messages.stream(
+        model="tiny",
+        max_tokens=128,
+        messages=asked,
+        tools=[WEATHER],
+        tool_choice={"type": "any", "disable_parallel_tool_use": True},
+        extra_body={"temperature": 0},
+    ) as stream:
+        called = await stream.get_final_message()
+    assert called.stop_reason == "tool_use"
+    (call,) = [block for block in called.content if block.type == "tool_use"]
+    assert (call.name, set(call.input)) == ("weather", {"city"})
+    asked.append({"role": "assistant", "content": list(called.content)})  # type: ignore[typeddict-item]
+    result: ToolResultBlockParam = {
+        "type": "tool_result",
+        "tool_use_id": call.id,
+        "content": "sunny",
+    }
+    asked.append({"role": "user", "content": [result]})
+    said = await client.messages.create(
+        model="tiny",
+        max_tokens=32,
+        messages=asked,
+        tools=[WEATHER],
+        tool_choice={"type": "none"},
+    )
+    assert said.stop_reason in {"end_turn", "max_tokens"}
+    assert {block.type for block in said.content} <= {"text"}
 
 
 async def test_messages_of_a_real_model(tmp_path: Path) -> None:
@@ -71,6 +123,15 @@ async def test_messages_of_a_real_model(tmp_path: Path) -> None:
             assert counted.input_tokens == whole.usage.input_tokens + (
                 whole.usage.cache_read_input_tokens or 0
             )
+            await tools_go_round(client)
+            held = await client.messages.create(
+                model="tiny",
+                max_tokens=64,
+                messages=HELLO,
+                output_config={"format": {"type": "json_schema", "schema": SHAPE}},
+            )
+            assert held.content[0].type == "text"
+            assert isinstance(json.loads(held.content[0].text)["number"], int)
             with pytest.raises(anthropic.BadRequestError, match="tokens"):
                 await client.messages.create(
                     model="tiny",

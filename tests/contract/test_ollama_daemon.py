@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,15 @@ GREEDY = {"temperature": 0, "num_predict": 24}
 
 def client(daemon: Daemon) -> AsyncClient:
     return AsyncClient(host=daemon.url, timeout=PATIENCE_S, trust_env=False, verify=False)
+
+
+def weather(city: str) -> str:
+    """The weather of a city.
+
+    Args:
+        city: which one
+    """
+    return f"sunny in {city}"
 
 
 async def told(daemon: Daemon) -> set[str]:
@@ -58,6 +68,22 @@ async def test_talk_with_a_real_model(tmp_path: Path) -> None:
         assert (running_now.model, (running_now.size or 0) > 0) == ("tiny", True)
         assert [each.model for each in (await talk.list()).models] == ["tiny", "llama3.2"]
         assert (await talk.show("llama3.2")).details is not None
+        called = await talk.chat(
+            model="tiny",
+            messages=[{"role": "user", "content": "What is the weather in Rome?"}],
+            tools=[weather],
+            options={"temperature": 0},
+        )
+        (call,) = called.message.tool_calls or ()
+        assert (call.function.name, call.function.arguments) == ("weather", {"city": "Rome"})
+        shape = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+        held = await talk.generate(
+            model="tiny", prompt="hello", format=shape, options={"temperature": 0}
+        )
+        assert isinstance(json.loads(held.response or "")["a"], int)
+        with pytest.raises(ResponseError) as wrong:
+            await talk.embed(model="tiny", input="hello")
+        assert (wrong.value.status_code, "embed" in wrong.value.error) == (400, True)
         with pytest.raises(ResponseError) as caught:
             await talk.chat(model="nope", messages=HELLO)
         assert (caught.value.status_code, "nope" in caught.value.error) == (404, True)

@@ -26,8 +26,15 @@ def test_an_entry() -> None:
         "display_name": "a",
         "created_at": "1970-01-01T00:00:00Z",
         "lifecycle": "active",
+        "max_input_tokens": None,
+        "max_tokens": None,
         "lmxd": {"state": "ready"},
     }
+
+
+def test_how_many_tokens_a_model_takes() -> None:
+    found = entry({"id": "a", "max_model_len": 4096, "lmxd": {}}, 0)
+    assert (found["max_input_tokens"], found["max_tokens"]) == (4096, 4096)
 
 
 def test_pages() -> None:

@@ -220,3 +220,23 @@ def test_calls_that_are_no_functions() -> None:
     error = refusal(messages=[*HELLO, said(tool_calls=[other])])
     assert error.param == "messages[1].tool_calls[0].type"
     assert error.code is Code.UNSUPPORTED_PARAMETER
+
+
+def test_what_has_no_effect_is_named() -> None:
+    body = {
+        "model": "m",
+        "messages": HELLO,
+        "tools": [{**WEATHER, "cache_control": {"type": "ephemeral"}}, CLOCK],
+        "response_format": {"type": "text", "mood": 1},
+    }
+    assert openai.chat(body, "chatcmpl-1").ignored == (
+        "tools[0].cache_control",
+        "tools[1].function.strict",
+        "response_format.mood",
+    )
+    forced = {**body, "tool_choice": {**allowed("required", "clock"), "mood": 1}}
+    assert openai.chat(forced, "chatcmpl-1").ignored == (
+        "tools[0].cache_control",
+        "tool_choice.mood",
+        "response_format.mood",
+    )

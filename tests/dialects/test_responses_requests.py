@@ -306,3 +306,10 @@ def test_bad_input_is_refused_by_name(fields: dict[str, Any], param: str) -> Non
 def test_what_cannot_be_done_is_refused_by_name(fields: dict[str, Any], param: str) -> None:
     error = refusal(**fields)
     assert (error.code, error.param) == (Code.UNSUPPORTED_PARAMETER, param)
+
+
+def test_what_has_no_effect_is_named() -> None:
+    format_ = {"type": "text", "mood": 1}
+    got = asked(tools=[{**TOOLS[0], "mood": 1}, TOOLS[1]], text={"format": format_})
+    assert got.ignored == ("text.format.mood", "tools[0].mood", "tools[1].strict")
+    assert asked(tools=TOOLS, tool_choice="required").ignored == ()

@@ -93,19 +93,6 @@ async def test_nothing_is_sent_before_acceptance() -> None:
     assert found.json() == {"error": "does not fit", "code": "not_admitted"}
 
 
-async def test_silence_brings_no_lines() -> None:
-    here = gate()
-    here.script = lambda one: one.accept().say("a") and None
-    async with stage(here, timing=HURRIED) as on:
-        sent = asyncio.create_task(chat(on))
-        one = await here.nth(0)
-        for _ in range(20):
-            await on.client.get("/health")
-        one.finish()
-        found = await asyncio.wait_for(sent, DEADLINE_S)
-    assert len(lines(found)) == 2
-
-
 async def test_a_failure_midway_is_the_last_line() -> None:
     async with stage() as on:
         raw = await on.raw()

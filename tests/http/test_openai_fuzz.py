@@ -104,7 +104,7 @@ def outcome(translated: Translation, body: dict[str, object]) -> Request | Reque
         return error
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(body=_BODIES)
 def test_a_body_becomes_a_request_or_a_named_error(body: dict[str, object]) -> None:
     for translated in TRANSLATIONS:
@@ -117,7 +117,7 @@ def test_a_body_becomes_a_request_or_a_named_error(body: dict[str, object]) -> N
             assert msgspec.msgpack.decode(encoded, type=Request) == got
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bodies=st.lists(_BODIES | _VALUES, min_size=15, max_size=15))
 @pytest.mark.parametrize("path", ["completions", "tokenize", "detokenize", "responses"])
 async def test_no_body_is_answered_with_a_server_error(path: str, bodies: list[object]) -> None:

@@ -40,6 +40,10 @@ class Pool:
         """The snapshot of an instant."""
         return tuple(_view(resident) for resident in self.residents.values())
 
+    def phases(self) -> dict[InstanceUid, InstancePhase]:
+        """How each of them stands."""
+        return {uid: resident.phase for uid, resident in self.residents.items()}
+
     def begin(self, action: Load, at: datetime) -> None:
         """A worker starts."""
         assert action.uid not in self.residents, f"{action.uid} is loaded twice"

@@ -1,7 +1,7 @@
 """The simulator by hand.
 
 python -m tests.simulation SEED [--trace]     play one seed; a failure is made short and shown
-python -m tests.simulation --seeds N [--first F] [--jobs J] [--until-failure]     many, in parallel
+python -m tests.simulation --seeds N [--first F] [--mood M] [--jobs J] [--until-failure]     many
 
 Exits with 1 when a seed fails, and prints `seed=…` for each that does.
 """
@@ -9,6 +9,7 @@ Exits with 1 when a seed fails, and prints `seed=…` for each that does.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -20,6 +21,8 @@ from dataclasses import dataclass, field
 
 from tests.simulation.crash import dies_anywhere
 from tests.simulation.history import Event
+from tests.simulation.live import live
+from tests.simulation.moods import mood_of
 from tests.simulation.replay import Replay
 from tests.simulation.shrink import shrunk
 
@@ -27,6 +30,8 @@ PORTION = 200
 """Seeds that a process plays before it reports."""
 CRASHES = 4
 """One seed of so many is also a switch that is met by a crash."""
+LIVES = 32
+"""One seed of so many is also played through the real loop."""
 
 
 @dataclass
@@ -46,14 +51,13 @@ class Report:
         self.failures += other.failures
 
 
-def portion(first: int, count: int, *, until_failure: bool = False) -> Report:
+def portion(seeds: Sequence[int], *, until_failure: bool = False) -> Report:
     """Play some seeds."""
     report = Report()
-    for seed in range(first, first + count):
+    for seed in seeds:
         try:
             world = Replay.of(seed).run()
-            if seed % CRASHES == 0:
-                dies_anywhere(seed)
+            _in_other_ways(seed)
         except Exception as error:  # whatever breaks, the seed is what is to be known
             report.failures.append((seed, _said(error)))
             if until_failure:
@@ -65,25 +69,31 @@ def portion(first: int, count: int, *, until_failure: bool = False) -> Report:
     return report
 
 
+def _in_other_ways(seed: int) -> None:
+    if seed % CRASHES == 0:
+        dies_anywhere(seed)
+    if seed % LIVES == 0:
+        live(seed)
+
+
 def _said(error: BaseException) -> str:
     at = traceback.extract_tb(error.__traceback__)[-1]
     return f"{os.path.basename(at.filename)}:{at.lineno} {type(error).__name__}: {error}"[:400]
 
 
-def many(first: int, count: int, jobs: int, *, until_failure: bool) -> Report:
+def many(seeds: Sequence[int], jobs: int, *, until_failure: bool) -> Report:
     """Play many seeds in parallel, and say how far it is."""
-    total = Report()
+    total, count = Report(), len(seeds)
+    portions = [seeds[begin : begin + PORTION] for begin in range(0, count, PORTION)]
     if jobs == 1:
-        for begin in range(first, first + count, PORTION):
-            size = min(PORTION, first + count - begin)
-            _noted(total, portion(begin, size, until_failure=until_failure), count)
+        for each in portions:
+            _noted(total, portion(each, until_failure=until_failure), count)
             if until_failure and total.failures:
                 break
         return total
     with ProcessPoolExecutor(jobs) as pool:
         futures: list[Future[Report]] = [
-            pool.submit(portion, begin, min(PORTION, first + count - begin))
-            for begin in range(first, first + count, PORTION)
+            pool.submit(portion, each, until_failure=until_failure) for each in portions
         ]
         for done in as_completed(futures):
             _noted(total, done.result(), count)
@@ -106,8 +116,7 @@ def one(seed: int, *, trace: bool) -> int:
     lines: list[str] = []
     try:
         world = replay.run(trace=lines)
-        if seed % CRASHES == 0:
-            dies_anywhere(seed)
+        _in_other_ways(seed)
     except Exception:
         print("\n".join(lines) if trace else "", flush=True)
         traceback.print_exc()
@@ -135,19 +144,25 @@ def _fails(replay: Replay, events: Sequence[Event]) -> bool:
 
 def main() -> int:
     """Read the command line."""
+    logging.disable()  # the loop says of every failure that it met it
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seed", nargs="?", type=int)
     parser.add_argument("--trace", action="store_true")
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--jobs", default="auto", help="processes; auto: one for each core")
+    parser.add_argument("--mood", help="seeds of this mood are played first")
     parser.add_argument("--until-failure", action="store_true")
     asked = parser.parse_args()
     if asked.seed is not None:
         return one(asked.seed, trace=asked.trace)
     jobs = (os.cpu_count() or 1) if asked.jobs == "auto" else int(asked.jobs)
     begun = time.perf_counter()
-    report = many(asked.first, asked.seeds, jobs, until_failure=asked.until_failure)
+    seeds = sorted(
+        range(asked.first, asked.first + asked.seeds),
+        key=lambda seed: mood_of(seed).name != asked.mood,
+    )
+    report = many(seeds, jobs, until_failure=asked.until_failure)
     took_s = time.perf_counter() - begun
     print(file=sys.stderr)
     actions = ", ".join(f"{count} {verb}" for verb, count in sorted(report.actions.items()))

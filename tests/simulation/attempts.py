@@ -53,7 +53,7 @@ class Attempts:
         outcomes: tuple[Outcome, ...],
         retry: frozenset[ModelKey] = frozenset(),
     ) -> None:
-        """Check the starts of one pass. `retry`: models that somebody wants tried again."""
+        """27: check the starts of one pass. `retry`: models that somebody wants tried again."""
         at = decision.picture.observed.at
         self._forget(decision)
         for outcome in outcomes:

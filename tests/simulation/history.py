@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.actions import Delete, Failure, Unload, Verify
+from reconciler.actions import Delete, Drain, Failure, Promote, Unload, Verify
 from reconciler.state import DiskPhase, InstancePhase
 from tests.reconciler.world import GIB
 from tests.simulation.documents import KEYS, NAMES, SOURCES, edited, lease
@@ -30,6 +30,8 @@ BROKEN = Failure("UnsupportedArchitecture", "no such architecture", terminal=Tru
 IO_ERROR = Failure("DiskError", "input/output error")
 CRASH = Failure("LoadFailed", "out of memory")
 TRIES = 7
+OF_ONE = (Promote, Drain, Unload)
+"""Actions that are about one instance that is there."""
 POKED, TWICE, SEAM = 11, 12, 13
 """Of 16 events, so many wake the loop at once; then one wakes it twice, one leaves a pass open,
 and the rest is not noticed before the loop looks by itself."""
@@ -58,7 +60,7 @@ class History:
         }
 
     def play(self, events: Sequence[Event]) -> None:
-        """One event after the other, with the passes that they wake."""
+        """24: one event after the other, with the passes that they wake: many wake none."""
         world = self.world
         for kind, number in events:
             world.say(f"{kind} {number}")
@@ -72,6 +74,10 @@ class History:
             elif poke == SEAM:
                 world.stop_at(rest % 5)
             self.rules.meter(world)
+
+    def cause(self, kind: str, number: int) -> None:
+        """One event, and nothing else."""
+        self._calls[kind](number)
 
     def peace(self) -> None:
         """All faults are over; what has failed for good stays so until it is forgiven."""
@@ -228,6 +234,26 @@ class History:
         world.stop_at(number % 6)
         world.restart()
         self.rules.restarted()
+
+    def _overtaken(self, number: int) -> None:
+        """9: what an action is about is gone before it acts, and another may be in its place."""
+        world = self.world
+        world.stop_at(1)
+        decided = world.decision
+        stale = (
+            [a for a in decided.start if isinstance(a, OF_ONE)] if decided and world.open else []
+        )
+        for action in stale:
+            resident = world.pool.residents.get(action.uid)
+            if resident is not None and resident.phase is not InstancePhase.DEAD:
+                world.kill(action.uid, outside=number % 2 == 0)
+        world.finish()
+        for action in stale:
+            if action.key in world.running:
+                before = world.pool.phases()
+                world.begin(action.key)
+                world.end(action.key)
+                assert world.pool.phases() == before, f"{action.key} has an effect on another"
 
     def _journal(self, _: int) -> None:
         self.world.journal_fails = True

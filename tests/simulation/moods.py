@@ -30,6 +30,7 @@ EVENTS: Mapping[str, int] = {
     "retry": 1,
     "stubborn": 0,
     "crash": 2,
+    "overtaken": 2,
     "journal": 1,
     "probe": 1,
     "token": 1,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation.moods import ANYTHING, CROWD, NIGHTS, TROUBLE, Mood
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -21,10 +23,11 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A mistake: its name, and how it is made."""
+    """A mistake: its name, how it is made, and in which mood it is looked for first."""
 
     name: str
     patches: tuple[Patch, ...]
+    mood: Mood
 
     def plant(self, folder: Path) -> None:
         """Make the mistake in a copy of the package. AssertionError when its text is not there."""
@@ -36,9 +39,9 @@ class Mutant:
             path.write_text(text.replace(patch.old, patch.new), encoding="utf-8")
 
 
-def mutant(name: str, *patches: tuple[str, str, str]) -> Mutant:
+def mutant(name: str, *patches: tuple[str, str, str], mood: Mood = ANYTHING) -> Mutant:
     """A mutant of file, old text and new text."""
-    return Mutant(name, tuple(Patch(*patch) for patch in patches))
+    return Mutant(name, tuple(Patch(*patch) for patch in patches), mood)
 
 
 MUTANTS = (
@@ -78,6 +81,7 @@ MUTANTS = (
             "return at < self._latest or (until is not None and at >= until)",
             "return False",
         ),
+        mood=NIGHTS,
     ),
     mutant(
         "a bad edit treated as empty",
@@ -98,29 +102,11 @@ MUTANTS = (
     ),
     mutant(
         "files in use deleted",
-        ("transfers.py", "if _in_use(artifact, disk, observed):", "if False:"),
-    ),
-    mutant(
-        "the budget ignores what is reserved",
-        (
-            "budget.py",
-            "    if instance.measured is None:\n        return instance.reserved\n",
-            "    if instance.measured is None:\n        return 0\n",
-        ),
+        ("transfers.py", "if in_use(artifact, disk, observed):", "if False:"),
     ),
     mutant(
         "names move before their new model answers",
         ("routes.py", "            held[name] = able\n", "            pass\n"),
-    ),
-    mutant(
-        "ties broken by what is loaded",
-        (
-            "verdicts.py",
-            "-model.priority, -model.window, 0.0, model.order)\n    demand",
-            "-model.priority, -model.window, "
-            "float(not any(i.key == model.key for i in observed.instances)), model.order)\n"
-            "    demand",
-        ),
     ),
     mutant(
         "success forgives nothing",
@@ -133,6 +119,7 @@ MUTANTS = (
     mutant(
         "health forgives nothing",
         ("loop/memory.py", "if at - since >= HEALTHY:", "if False:"),
+        mood=TROUBLE,
     ),
     mutant(
         "any edit forgives all failures",
@@ -150,6 +137,7 @@ MUTANTS = (
             "    if record.retry_at is None:\n        return True\n",
             "    if record.retry_at is None:\n        return False\n",
         ),
+        mood=TROUBLE,
     ),
     mutant(
         "no wait between tries",
@@ -162,6 +150,7 @@ MUTANTS = (
     mutant(
         "no brake on a crash loop",
         ("backoff.py", "len(recent) >= BRAKE_COUNT", "len(recent) >= 1000"),
+        mood=TROUBLE,
     ),
     mutant(
         "drains cut requests at once",
@@ -188,32 +177,18 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "demand displaces what is busy",
-        (
-            "verdicts.py",
-            "return (pinned, 1.0, not busy, not waiting,",
-            "return (pinned, 1.0, busy, not waiting,",
-        ),
-    ),
-    mutant(
-        "the one used last goes first",
-        ("verdicts.py", "*merit, quiet, model.order)", "*merit, -quiet, model.order)"),
-    ),
-    mutant(
-        "pinned ignored",
-        ("verdicts.py", "pinned = 0.0 if model.pinned else 1.0", "pinned = 1.0"),
-    ),
-    mutant(
         "windows include their end",
         (
             "timetable.py",
             "return (span for span in spans(schedule, zone, first, last) if span.end > at)",
             "return (span for span in spans(schedule, zone, first, last) if span.end >= at)",
         ),
+        mood=NIGHTS,
     ),
     mutant(
         "times that are left out are shifted",
         ("timetable.py", "    if before >= after:\n", "    if True:\n"),
+        mood=NIGHTS,
     ),
     mutant(
         "leases never expire",
@@ -254,10 +229,6 @@ MUTANTS = (
         ),
     ),
     mutant(
-        "loads reserve by old measurements",
-        ("verdicts.py", "        reserve = max(reserve, fresh.total)\n", ""),
-    ),
-    mutant(
         "the failure of one model stops those behind it",
         (
             "lane.py",
@@ -275,24 +246,12 @@ MUTANTS = (
         ("admission.py", "and (self._places is None or self._count < self._places)", ""),
     ),
     mutant(
-        "transition times move with every message",
-        (
-            "conditions.py",
-            "if before is not None and before.status == status:",
-            "if before is not None and before.status == status and before.message == message:",
-        ),
-    ),
-    mutant(
         "deaths go unnoticed",
         (
             "loop/memory.py",
             "        self._fail(subject, key, failure, observed.at, brake=True)\n",
             "",
         ),
-    ),
-    mutant(
-        "a clock set back by a little reopens windows",
-        ("loop/core.py", "SWAY = timedelta(minutes=1)", "SWAY = timedelta()"),
     ),
     mutant(
         "what is taken away is put right all the same",
@@ -303,7 +262,120 @@ MUTANTS = (
         ),
     ),
     mutant(
+        "ties broken by what is loaded",
+        (
+            "verdicts.py",
+            "        rank=rank(\n            model,\n",
+            "        rank=rank(\n            replace(model, order=0) if instances else model,\n",
+        ),
+        (
+            "verdicts.py",
+            "from dataclasses import dataclass\n",
+            "from dataclasses import dataclass, replace\n",
+        ),
+    ),
+    mutant(
+        "demand displaces what is busy",
+        (
+            "ranking.py",
+            "return (pinned, of, not busy, not waiting,",
+            "return (pinned, of, busy, not waiting,",
+        ),
+        mood=CROWD,
+    ),
+    mutant(
+        "the one used last goes first",
+        ("ranking.py", "*merit, quiet, model.order)", "*merit, -quiet, model.order)"),
+        mood=CROWD,
+    ),
+    mutant(
+        "pinned ignored",
+        ("ranking.py", "pinned = 0.0 if model.pinned else 1.0", "pinned = 1.0"),
+    ),
+    mutant(
+        "loads reserve by old measurements",
+        (
+            "verdicts.py",
+            "        reserve = max(reserve, budget.need_of(model, facts.disk, measured).total)\n",
+            "        pass\n",
+        ),
+    ),
+    mutant(
+        "transition times move with every message",
+        (
+            "conditions.py",
+            "            since = before.last_transition_time\n",
+            "            told = before.message == message\n"
+            "            since = before.last_transition_time if told else now\n",
+        ),
+    ),
+    mutant(
         "models loaded ahead come before all others",
-        ("verdicts.py", "        return 3.0\n", "        return -1.0\n"),
+        (
+            "ranking.py",
+            "        return (1.0, of, -model.priority, -model.window, model.order)\n    pinned",
+            "        return (1.0, -1.0, -model.priority, -model.window, model.order)\n    pinned",
+        ),
+        mood=NIGHTS,
+    ),
+    mutant(
+        "nothing is loaded ahead",
+        (
+            "hours.py",
+            "        return None if ahead is None else back.at - ahead\n",
+            "        return None\n",
+        ),
+        mood=NIGHTS,
+    ),
+    mutant(
+        "a window that closes hard lets requests end",
+        (
+            "hours.py",
+            "drain_s=0.0 if rests and facts.hard else model.drain_s,",
+            "drain_s=model.drain_s,",
+        ),
+        mood=NIGHTS,
+    ),
+    mutant(
+        "a window that closed lazily is forgotten",
+        (
+            "hours.py",
+            'return Spare.LAZY if facts.close is not None and facts.close.how == "lazy" else None',
+            "return None",
+        ),
+        mood=NIGHTS,
+    ),
+    mutant(
+        "what is told of a model is not told anew",
+        ("report.py", "        picture.plan.verdicts[key],\n", ""),
+    ),
+    mutant(
+        "an epoch is not counted",
+        (
+            "loop/memory.py",
+            "epoch=self.kept.epoch + 1, fingerprint",
+            "epoch=self.kept.epoch, fingerprint",
+        ),
+    ),
+    mutant(
+        "removed models are deleted at once",
+        (
+            "prune.py",
+            "due=until is not None and observed.at >= until and not",
+            "due=until is not None and not",
+        ),
+    ),
+    mutant(
+        "a crash of the daemon forgets the epoch",
+        ("loop/memory.py", "if fingerprint != self.kept.fingerprint:", "if True:"),
+    ),
+    mutant(
+        "a failure of a load is not filed",
+        (
+            "loop/memory.py",
+            "            self._reported.add(action.uid)\n"
+            "            self._fail(subject, key, outcome.error, at, brake=True)\n",
+            "            self._reported.add(action.uid)\n",
+        ),
     ),
 )

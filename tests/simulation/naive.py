@@ -131,14 +131,15 @@ def _is_open(rule: Mapping[str, Any], zone: str, at: datetime) -> bool:
     return any(
         start <= at < stop
         for ago in (-1, 0, 1, 2)
-        for start, stop in _span(today - timedelta(days=ago), begin, end, days, zone)
+        for start, stop in span(today - timedelta(days=ago), begin, end, days, zone)
     )
 
 
 @lru_cache(maxsize=65536)
-def _span(
+def span(
     day: date, begin: str, end: str, days: tuple[str, ...], zone: str
 ) -> tuple[tuple[datetime, datetime], ...]:
+    """Beginning and end of the window that begins on that day, if it does."""
     if days and not any(_names_day(text, day.weekday()) for text in days):
         return ()
     over = timedelta(days=1 if end <= begin else 0)

@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.actions import (
+    Action,
     Delete,
     Download,
     Drain,
     InstanceSpec,
     Load,
+    MemoryLane,
     Outcome,
     Promote,
     Unload,
@@ -24,9 +26,10 @@ from reconciler.actions import (
 from reconciler.loop.core import Decision
 from reconciler.state import Effective, InstancePhase, InstanceView, Live, Routes
 from tests.reconciler.world import World
-from tests.simulation import naive
+from tests.simulation import naive, spares
 from tests.simulation.naive import Wanted
 from tests.simulation.rules import Rules
+from tests.simulation.spares import drained_s
 
 SWAY = timedelta(minutes=1)
 FILES = ("absent", "downloaded")
@@ -55,8 +58,11 @@ class Oracles(Rules):
         wanted = self._effective(decision)
         self._admission(decision, wanted)
         self._sizes(decision)
+        if wanted:
+            spares.check(decision, wanted, self._latest)
         self._surgical(decision, wanted)
         self._suspension(decision, wanted)
+        self._busy(decision)
         self._names(decision)
 
     def _effective(self, decision: Decision) -> Mapping[str, Wanted]:
@@ -155,6 +161,8 @@ class Oracles(Rules):
         """2, 9: only what differs moves, by actions that fit what is there."""
         views: Mapping[str, InstanceView] = {i.uid: i for i in decision.picture.observed.instances}
         verdicts: Mapping[str, Any] = decision.picture.plan.verdicts
+        accepted = decision.picture.config.accepted
+        data: Mapping[str, Any] = accepted.data if accepted else {}
         for action in decision.start:
             match action:
                 case Load(model=model, spec=spec):
@@ -168,9 +176,10 @@ class Oracles(Rules):
                 case Drain(uid=uid, deadline_s=deadline):
                     view = views[uid]
                     model = wanted.get(view.key)
-                    limit = view.drain_s if model is None else model.drain_s
-                    hard = deadline == 0 and view.key in _closed_hard(decision)
-                    assert deadline == limit or hard, f"{uid} is drained for {deadline} s"
+                    limit = view.drain_s
+                    if model is not None:
+                        limit = drained_s(data, view.key, model, self._latest)
+                    assert deadline == limit, f"{uid} is drained for {deadline} s, not {limit}"
                     verdict = verdicts.get(view.key)
                     if verdict and verdict.admitted and (spec := _run(verdict)):
                         right = spec.spec_hash == view.spec_hash
@@ -182,6 +191,31 @@ class Oracles(Rules):
                     assert view.in_flight == 0, f"{uid} is unloaded under {view.in_flight} claims"
                     ending = (InstancePhase.READY, InstancePhase.DRAINED, InstancePhase.STOPPING)
                     assert view.phase in ending, f"{uid} is unloaded while {view.phase}"
+
+    def _busy(self, decision: Decision) -> None:
+        """28: the memory lane does not stand still while a model that is admitted, that has not
+        failed, and of which nothing is there, has room.
+        """
+        picture, total = decision.picture, decision.picture.plan.budget
+        lane = (*picture.running.values(), *decision.start)
+        if total is None or picture.effective.suspended or any(map(_in_lane, lane)):
+            return
+        there = [i for i in picture.observed.instances if i.phase is not InstancePhase.DEAD]
+        free, places = total - sum(map(naive.held, there)), picture.effective.loaded
+        if places is not None and len(there) >= places:
+            return
+        groups = {m.key: m.group for m in picture.effective.models if m.group is not None}
+        held = {groups.get(i.key) for i in there} - {None}
+        failures = decision.remembered.failures
+        for key, verdict in picture.plan.verdicts.items():
+            spec = _run(verdict)
+            if not verdict.admitted or spec is None or any(i.key == key for i in there):
+                continue
+            if groups.get(key) in held or {f"load:{key}", f"previous:{key}"} & failures.keys():
+                continue
+            seen = decision.remembered.ledger.entries.get(spec.spec_hash, ())
+            most = max((naive.rounded(m.memory) for m in seen), default=0) + spec.kv_bytes
+            assert max(most, verdict.need.total) > free, f"nobody loads {key}, and there is room"
 
     def _suspension(self, decision: Decision, wanted: Mapping[str, Wanted]) -> None:
         """Suspended models are left as they are, and with the whole document everything is."""
@@ -257,12 +291,8 @@ def _away(decision: Decision) -> set[str]:
     return {key for key, drifts in decision.picture.known.drifts.items() if drifts}
 
 
-def _closed_hard(decision: Decision) -> set[str]:
-    """Models that a window served whose end cuts what runs."""
-    accepted = decision.picture.config.accepted
-    schedules: Mapping[str, Any] = accepted.data.get("schedules", {}) if accepted else {}  # type: ignore[assignment]
-    hard = (each for each in schedules.values() if each["close"] == "hard")
-    return {key for each in hard for key in each["set"]["models"]}
+def _in_lane(action: Action) -> bool:
+    return isinstance(action, MemoryLane)
 
 
 def _serves(view: InstanceView) -> bool:

@@ -4,10 +4,12 @@ world that never saw the past comes to the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from reconciler.actions import Publish
+from reconciler.actions import Load, Publish
 from reconciler.loop.core import GLANCE, SWAY, Decision
 from reconciler.loop.memory import Remembered
 from reconciler.picture import Picture
@@ -15,12 +17,16 @@ from reconciler.preview import at_instant
 from reconciler.state import Effective, InstancePhase, ModelKey, ModelState
 from schemas.status import Condition
 from tests.reconciler.world import World
+from tests.simulation.documents import SECONDS
 from tests.simulation.rules import alive, held
 from tests.simulation.scene import Scene
 from tests.simulation.world import Simulated
 
 MOMENT = timedelta(milliseconds=1)
 FORETOLD = timedelta(days=2)
+TAKES_S = 10.0
+"""How long a load takes."""
+ENFORCED = {"drift": "enforce", "prune_disk": False, "retention": "1d"}
 
 
 def at_rest(world: World, decision: Decision) -> None:
@@ -101,6 +107,59 @@ def as_foretold(world: Simulated) -> None:
 
 def _steps(picture: Picture) -> list[str]:
     return [s.action.key for s in picture.plan.steps if not isinstance(s.action, Publish)]
+
+
+def none_starves(world: Simulated, number: int) -> None:
+    """28: a model that comes to be wanted most of all, whose files are there and for which there
+    would be room, answers within its load and the longest drain, while nobody lets go of what he
+    has.
+    """
+    decision = world.step()
+    verdicts = decision.picture.plan.verdicts
+    able = [key for key, v in verdicts.items() if v.spec is not None and v.reason != "Suspended"]
+    accepted = world.config.accepted
+    if not able or accepted is None or decision.picture.effective.suspended:
+        return
+    key = able[number % len(able)]
+    for model in world.serving():
+        world.pool.claim(model)
+    longest = max((r.action.drain_s for r in alive(world)), default=0.0)
+    models: Mapping[str, Any] = accepted.data["models"]  # type: ignore[assignment]
+    longest = max(longest, *(SECONDS[each["drain"]] for each in models.values()))
+    most = {**models[key], "state": "loaded", "priority": 1000, "pinned": True, "drain": "10s"}
+    others = {k: {f: v for f, v in m.items() if f != "pinned"} for k, m in models.items()}
+    plain = {name: each for name, each in accepted.data.items() if name != "schedules"}
+    world.edit({**plain, "models": {**others, key: most}, "reconcile": ENFORCED})
+    world.config = replace(world.config, leases=())
+    world.retry(key)
+    end = world.lived + longest + TAKES_S + 1.0
+    while world.lived < end:
+        decision = world.step()
+        verdict = decision.picture.plan.verdicts[key]
+        current = decision.picture.current(key)
+        if verdict.admitted is not True:
+            return  # there is no room, as `oracles` has made sure of
+        if current is not None and verdict.spec and current.spec_hash == verdict.spec.spec_hash:
+            return
+        _go_on(world)
+    raise AssertionError(f"{key} is wanted most and does not answer")
+
+
+def _go_on(world: Simulated) -> None:
+    """What can end does, and else time passes until something can. Loads take their time."""
+    for key in [key for key, effect in world.running.items() if not effect.begun]:
+        world.begin(key)
+    moments = [world.lived + 60.0]
+    for key, effect in [*world.running.items()]:
+        load = isinstance(effect.action, Load)
+        if load and effect.begun_at + TAKES_S > world.lived:
+            moments.append(effect.begun_at + TAKES_S)
+        elif world.can_end(key):
+            world.end(key)
+            return
+        elif effect.until is not None:
+            moments.append(effect.until)
+    world.sleep(max(0.0, min(moments) - world.lived))
 
 
 def same_as_fresh(world: Simulated, scene: Scene) -> None:

@@ -7,6 +7,8 @@ the invariants in the list of `tests.simulation.invariants`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.actions import Delete, Download, Load, MemoryLane, Outcome, Unload
 from reconciler.conditions import instant
 from reconciler.drift import FILES, LOADED
@@ -16,6 +18,7 @@ from reconciler.state import (
     ArtifactRef,
     DiskPhase,
     DiskState,
+    Effective,
     InstancePhase,
     Live,
     ModelKey,
@@ -37,6 +40,7 @@ class Rules:
         self._generation = 0
         self._epoch = 0
         self._published = 0
+        self._held: Effective | None = None
         self._before: DaemonStatus | None = None
         self._attempts = Attempts()
         self._removals = Removals()
@@ -50,6 +54,7 @@ class Rules:
         """The status starts anew; what is remembered does not."""
         self._before = None
         self._epoch = self._published
+        self._held = None
         self._attempts = Attempts()
         self._uids.clear()
 
@@ -80,6 +85,10 @@ class Rules:
         status = decision.status
         assert status.generation >= self._generation
         assert status.epoch >= self._epoch
+        before, self._held = self._held, decision.picture.effective
+        if before is not None and before is not self._held:
+            same = replace(before, generation=self._held.generation) == self._held
+            assert same or status.epoch > self._epoch, "another state holds in the same epoch"
         self._generation, self._epoch = status.generation, status.epoch
         now = (status.generation, status.epoch)
         for conditions in (status.conditions, *(m.conditions for m in status.models)):

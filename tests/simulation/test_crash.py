@@ -50,6 +50,7 @@ def test_crash_after_crash_between_deciding_and_acting_ends_there_too(seed: int)
 
 @pytest.mark.parametrize("seed", range(20))
 def test_there_and_back_is_where_it_began_also_past_an_invalid_file(seed: int) -> None:
+    """5, 25: and the invalid file itself begins nothing."""
     rng = random.Random(seed)
     scene = exact(rng)
     home, away = scene.document, quiet(document(rng, None))

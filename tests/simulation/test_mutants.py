@@ -34,6 +34,7 @@ def run(mutant: Mutant, folder: Path) -> subprocess.CompletedProcess[str]:
     shutil.copytree(ROOT / "reconciler", folder / "reconciler", ignore=ignore)
     mutant.plant(folder / "reconciler")
     command = ["-m", "tests.simulation", "--until-failure", "--jobs", "1", "--seeds", str(SEEDS)]
+    command += ["--mood", mutant.mood.name]
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder,

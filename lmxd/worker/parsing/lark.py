@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 __all__ = ["Lark", "arguments_of", "arguments_schema", "pattern", "quoted"]
 
-_GUIDE = {"whitespace_flexible": False, "key_separator": ": ", "item_separator": ", "}
+_GUIDE = {"whitespace_flexible": False, "key_separator": ": ?", "item_separator": ", ?"}
 _OPEN_KEYS = (
     "properties",
     "additionalProperties",

@@ -1,5 +1,6 @@
 """The format is told from the template as mlx-lm tells it, and by us where that knows none."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from mlx_lm.tokenizer_utils import _infer_thinking, _infer_tool_parser
 
 from lmxd.worker.parsing.detect import detect
 from tests.worker.parsing.feeding import outcome
-from tests.worker.parsing.writers import BAR, DSML, K3
+from tests.worker.parsing.writers import BAR, DSML, K3, WRITERS
 
 MARKERS = (
     "<minimax:tool_call>",
@@ -90,3 +91,10 @@ def test_reasoning_stands_between_the_tags_that_mlx_lm_takes(tokens):
     seen = outcome(form, f"{start}So.{end}Yes.")
     assert (seen.thought, seen.said) == ("So.", "Yes.")
     assert set(tokens) <= set(form.markers)
+
+
+def test_the_reference_names_every_format():
+    page = Path(__file__).parents[3] / "docs" / "reference" / "tool-formats.md"
+    rows = [line for line in page.read_text().splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in row.split("|")[1].replace("`", "").split(", ")}
+    assert {name.strip() for name in told} == {writer.name for writer in WRITERS} | {"plain"}

@@ -80,6 +80,7 @@ def test_forced_calls_fit_their_schemas(writer, plain, parallel):
         assert parallel or len(seen.complete) == 1
         for name, arguments in seen.complete:
             schema = next(tool.parameters for tool in TOOLS if tool.name == name)
+            assert set(arguments) <= set(schema.get("properties", ())), "nobody named these"
             jsonschema.validate(arguments, schema)
 
 

@@ -125,3 +125,45 @@ def test_a_model_may_repeat_the_tag_that_the_prompt_opened():
         Thought("So."),
         Said("Yes."),
     ]
+
+
+def test_white_space_around_a_value_is_left_out_however_it_is_cut():
+    text = (
+        "<tool_call>get_weather\n<arg_key> city </arg_key>\n<arg_value>\n  Rome \n\n</arg_value>"
+        "<arg_key>days</arg_key><arg_value> 3 </arg_value></tool_call>"
+    )
+    assert outcome(GLM, text).complete == [("get_weather", {"city": "Rome", "days": 3})]
+    whole = pieces(GLM, text)
+    for step in (1, 2, 3):
+        assert pieces(GLM, text, range(0, len(text), step)) == whole
+
+
+def test_only_one_line_break_at_each_end_belongs_to_the_tags():
+    text = "<function=get_weather>\n<parameter=city>\n\n a \n\n</parameter>\n</function>"
+    assert outcome(CODER, text).complete == [("get_weather", {"city": "\n a \n"})]
+    whole = pieces(CODER, text)
+    assert pieces(CODER, text, range(len(text))) == whole
+
+
+@pytest.mark.parametrize(
+    ("form", "begun", "rest"),
+    [
+        (
+            CODER,
+            "<tool_call>\n<function=now>\n</function>",
+            "<function=rm>\n</function></tool_call>",
+        ),
+        (
+            DEEPSEEK,
+            f"<{BAR}tool▁calls▁begin{BAR}><{BAR}tool▁call▁begin{BAR}>now{SEPARATOR}{{}}",
+            f"<{BAR}tool▁call▁begin{BAR}>rm{SEPARATOR}{{}}",
+        ),
+        (GEMMA, "<|tool_call>call:now{}", "call:rm{}<tool_call|>"),
+        (MISTRAL, "[TOOL_CALLS]now[ARGS]{}", "[TOOL_CALLS]rm[ARGS]{}"),
+        (PYTHONIC, "<|tool_call_start|>[now()", ", rm()]<|tool_call_end|>"),
+        (LLAMA, '{"name": "now"}', '; {"name": "rm"}'),
+    ],
+)
+def test_a_second_call_that_is_none_is_not_lost(form, begun, rest):
+    seen = outcome(form, begun + rest)
+    assert (seen.complete, seen.said) == ([("now", {})], rest)
