@@ -50,7 +50,7 @@ ROUTES = tuple(
         "POST",
         path,
         rerank,
-        Description(answer=json(_ANSWER), body=json(Named("RerankRequest")), tag="rerank"),
+        Description(answer=json(_ANSWER), body=json(Named("RerankRequest")), tag="openai"),
     )
     for path in ("/v1/rerank", "/v1/reranking", "/v2/rerank")
 )

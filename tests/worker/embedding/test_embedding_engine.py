@@ -10,6 +10,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from lmxd.store.footprint import read_footprint
 from lmxd.worker.embedding import engine as engine_module
 from lmxd.worker.engine import Answered
 from schemas.errors import ActionError, RequestError
@@ -214,3 +215,12 @@ def test_cancelled_finish_is_the_only_end(engine: Any) -> None:
     engine.cancel("r")
     events = run(engine)["r"].events
     assert [type(event) for event in events] == [Accepted, Finish, Usage]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"context": 40}, {"context": 40, "limit": 24}, {"family": "xlm-roberta", "context": 40}],
+)
+def test_daemon_and_worker_agree_on_the_longest_text(tmp_path: Path, fields: Any) -> None:
+    folder = tiny_bert.make(tmp_path / "m", **fields)
+    assert open_model(folder).context == read_footprint(folder).max_context
