@@ -8,7 +8,7 @@ named to the client.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from schemas.errors import Code, RequestError
@@ -22,10 +22,12 @@ class Table:
 
     unserved: field to the values, beside null, that ask for nothing.
     advisory: fields that may hold anything and have no effect.
+    instead: what to use in place of an unserved field, where there is something.
     """
 
     unserved: Mapping[str, tuple[object, ...]]
     advisory: frozenset[str]
+    instead: Mapping[str, str] = field(default_factory=dict)
 
     def sift(self, extra: Mapping[str, object], where: str = "") -> tuple[str, ...]:
         """The names to report as ignored. Raises RequestError (unsupported_parameter).
@@ -39,7 +41,7 @@ class Table:
             if name not in self.unserved:
                 ignored.append(f"{where}{name}")
             elif not any(_same(value, neutral) for neutral in self.unserved[name]):
-                raise unsupported(f"{where}{name}", self.unserved[name])
+                raise unsupported(f"{where}{name}", self.unserved[name], self.instead.get(name))
         return tuple(ignored)
 
 
@@ -48,13 +50,15 @@ def _same(value: object, neutral: object) -> bool:
     return isinstance(value, bool) == isinstance(neutral, bool) and value == neutral
 
 
-def unsupported(param: str, neutral: tuple[object, ...] = ()) -> RequestError:
+def unsupported(
+    param: str, neutral: tuple[object, ...] = (), instead: str | None = None
+) -> RequestError:
     """The error for a field that means something lmxd cannot do."""
     values = " or ".join(repr(value).lower() for value in neutral)
     return RequestError(
         Code.UNSUPPORTED_PARAMETER,
         f"{param} is not supported" + (f" with a value other than {values}" if values else ""),
-        hint="leave it out",
+        hint=f"use {instead}" if instead else "leave it out",
         param=param,
     )
 

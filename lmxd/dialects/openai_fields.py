@@ -62,6 +62,7 @@ CHAT = Table(
         "web_search_options": (),
     },
     advisory=_ADVISED | {"moderation", "prediction"},
+    instead={"functions": "tools", "function_call": "tool_choice"},
 )
 """Fields of a chat request that `ChatRequest` does not declare."""
 
@@ -90,6 +91,7 @@ RESPONSE = Table(
         "truncation": ("disabled",),
     },
     advisory=_ADVISED | {"moderation", "stream_options"},
+    instead={"response_format": "text.format"},
 )
 """Those of a response."""
 
@@ -113,6 +115,7 @@ DETOKENIZE = Table(unserved={}, advisory=frozenset())
 MESSAGE = Table(
     unserved={"audio": (), "function_call": ()},
     advisory=frozenset({"annotations", "id", "reasoning_details", "refusal"}),
+    instead={"function_call": "tool_calls"},
 )
 """Fields of a message; clients send back what they got, with all its decoration."""
 

@@ -24,11 +24,13 @@ from lmxd.http.routing import Route
 from lmxd.http.streams import NDJSON, Feed
 from reconciler.catalog import Entry
 from reconciler.state import DiskPhase
-from schemas.errors import Code, LmxdError, RequestError
+from schemas.errors import Code, RequestError
 from schemas.verbs import Copy, Create, Delete, Download, Unload, Verb
 
 _GLANCE_S = 0.25
 """Between two looks at a download."""
+_PATIENCE = 3
+"""After so many failures a pull says what is wrong; the download is tried again all the same."""
 
 _NAMES = ("model", "name")
 _RECIPE = (
@@ -165,8 +167,7 @@ async def _progress(request: Request, key: str) -> AsyncIterator[Mapping[str, ob
         entry = await _entry(request, key)
         if entry.disk.phase is DiskPhase.VERIFIED or entry.current is not None:
             break
-        if entry.failure is not None and entry.failure.retry_at is None:
-            raise _failed(entry)
+        _check(entry)
         step = ollama_models.progress(entry)
         if step != told:
             yield (told := step)
@@ -182,10 +183,20 @@ async def _entry(request: Request, key: str) -> Entry:
     raise RequestError(Code.MODEL_NOT_FOUND, f"{key} is gone from the document", param="model")
 
 
-def _failed(entry: Entry) -> LmxdError:
+def _check(entry: Entry) -> None:
+    """Raise RequestError when nobody should wait for the files any more."""
     failure, key = entry.failure, entry.model.key
-    why = f"{failure.reason}: {failure.message}" if failure is not None else "unknown"
-    return RequestError(Code.MODEL_FAILED, f"{key} cannot be had: {why}", retry=False)
+    if entry.model.suspended:
+        hint = f"POST /lmxd/v1/models/{key}/resume, and it goes on"
+        raise RequestError(Code.SUSPENDED, f"{key} is suspended", hint=hint, retry=False)
+    if failure is None:
+        return
+    why = f"{key} cannot be had: {failure.reason}: {failure.message}"
+    if failure.retry_at is None:
+        raise RequestError(Code.MODEL_FAILED, why, retry=False)
+    if failure.count >= _PATIENCE:
+        hint = f"it is tried again; GET /lmxd/v1/models/{key} says how it goes"
+        raise RequestError(Code.MODEL_FAILED, why, hint=hint)
 
 
 def _ordering(

@@ -34,6 +34,7 @@ class Attribution:
         self._open: list[TokenLogprob] = []
         self._groups: deque[_Group] = deque()
         self._hidden = ""
+        self._marked = False
 
     def add(self, token: TokenLogprob, text: str) -> None:
         """A token came, and with it `text` is whole; "" when it ends inside a character."""
@@ -48,12 +49,26 @@ class Attribution:
             self._hidden += text
 
     def shown(self, text: str) -> tuple[TokenLogprob, ...]:
-        """The tokens that are told with `text`, which is shown next; what was before it is cut."""
-        skipped = max(0, self._hidden.find(text))
+        """The tokens that are told with `text`, which is shown next; what was before it is cut.
+        None are, when no token wrote such a text.
+        """
+        # Behind markup it is the last such text: what was marked may hold the same letters.
+        skipped = self._hidden.rfind(text) if self._marked else self._hidden.find(text)
+        if skipped < 0:
+            return ()
+        self._marked = False
         self._take(skipped, cut=True)
         told = self._take(len(text), cut=False)
         self._hidden = self._hidden[skipped + len(text) :]
         return tuple(told)
+
+    def passed(self) -> None:
+        """Nothing before the newest token is shown any more: it was reasoning, or a call, and
+        the markup around it may go on.
+        """
+        self._marked = True
+        while len(self._groups) > 1:
+            self._hidden = self._hidden[self._groups.popleft().left :]
 
     def _take(self, count: int, *, cut: bool) -> list[TokenLogprob]:
         told: list[TokenLogprob] = []

@@ -82,7 +82,9 @@ class Speech:
                 self.called = self.called and not text.strip()
                 return self._say(text)
             case Thought(text):
-                return [*self._flush(), Thinking(self._id, self._index, text)]
+                held = self._flush()
+                self._pass()
+                return [*held, Thinking(self._id, self._index, text)]
             case CallStart(name):
                 self._calls += 1
                 self.called = False
@@ -91,10 +93,16 @@ class Speech:
                 return [ToolArgs(self._id, self._index, self._calls - 1, text)]
             case CallEnd():
                 self.called = True
+                self._pass()
                 return [ToolEnd(self._id, self._index, self._calls - 1)]
 
     def _say(self, text: str) -> list[Event]:
         return self._shown(self._stops.feed(text)) if text else []
+
+    def _pass(self) -> None:
+        """The tokens up to here are not told; what is said next must not be taken for theirs."""
+        if self._attribution is not None:
+            self._attribution.passed()
 
     def _flush(self) -> list[Event]:
         return self._shown(self._stops.flush())

@@ -1,6 +1,7 @@
 """Calls made up from the OpenAPI document, right ones and wrong ones, against a running daemon: it
-answers each with something other than 5xx, and is alive afterwards. 503 is right where an earlier
-call took the model away (it was suspended, or its document changed), and says when to come back.
+answers each with something other than 5xx, and is alive afterwards. 503 (529 in Anthropic's API) is
+right where an earlier call took the model away (it was suspended, or its document changed), and
+says when to come back.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def calls(operation: Any, mode: GenerationMode, daemon: Daemon, seen: list[str])
         kwargs = case.as_transport_kwargs(base_url=daemon.url)
         seen.append(f"{kwargs['method']} {kwargs['url']} {kwargs.get('json', kwargs.get('data'))}")
         status, headers = answered(kwargs)
-        not_now = status == 503 and "retry-after" in headers
+        not_now = status in {503, 529} and "retry-after" in headers
         assert status < 500 or not_now, f"{status}: {seen[-1][:2000]}"
 
     run()

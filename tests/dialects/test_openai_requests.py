@@ -307,3 +307,8 @@ def test_calls_of_old_and_voices_are_not_supported(message: dict[str, Any]) -> N
     error = refusal(messages=[*HELLO, message])
     assert error.code is Code.UNSUPPORTED_PARAMETER
     assert (error.param or "").startswith("messages[1].")
+
+
+def test_the_error_for_an_old_field_names_the_new_one() -> None:
+    assert refusal(functions=[{"name": "f"}]).hint == "use tools"
+    assert refusal(best_of=2).hint == "leave it out"

@@ -223,7 +223,7 @@ def test_calls_that_are_no_functions() -> None:
 
 
 def test_what_has_no_effect_is_named() -> None:
-    body = {
+    body: dict[str, Any] = {
         "model": "m",
         "messages": HELLO,
         "tools": [{**WEATHER, "cache_control": {"type": "ephemeral"}}, CLOCK],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.http.test_lmstudio_api import ENTRY
 from tests.kit.fake_gate import DEADLINE_S
 from tests.kit.http_stage import Raw, Stage, stage
 
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 MISSING = replace(ENTRY, disk=NO_FILES, current=None)
 
 
@@ -82,6 +84,32 @@ async def test_a_pull_that_cannot_succeed_says_why() -> None:
     assert b"success" not in told
     assert (found.status_code, gone.status_code) == (503, 404)
     assert "GatedRepo: ask for access" in found.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        (replace(MISSING, model=replace(MISSING.model, suspended=True)), "suspended"),
+        (replace(MISSING, failure=Record("k", "HubUnreachable", "x", 3, NOW, ())), "model_failed"),
+    ],
+)
+async def test_a_pull_does_not_wait_for_what_takes_for_ever(entry: Entry, code: str) -> None:
+    async with stage() as on:
+        show(on, entry)
+        found = await send(on, "POST", "/api/pull", {"model": "org/repo", "stream": False})
+    assert (found.status_code, found.json()["code"]) == (503, code)
+    assert "goes" in found.json()["error"]
+
+
+async def test_a_pull_waits_for_another_try() -> None:
+    async with stage() as on:
+        show(on, replace(MISSING, failure=Record("k", "HubUnreachable", "x", 2, NOW, ())))
+        raw = await on.raw()
+        await order(raw, {"model": "org/repo"})
+        await raw.until(b"waiting for another try: x")
+        show(on, ENTRY)
+        await raw.until(b'{"status":"success"}')
+        await raw.close()
 
 
 async def test_what_is_refused_is_refused_before_a_line_is_sent() -> None:

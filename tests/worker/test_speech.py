@@ -85,3 +85,22 @@ def test_logprobs_come_with_the_text_that_is_said_only():
     events += speech.finish()
     told = [each for event in events if isinstance(event, Text) for each in event.logprobs]
     assert [each.text for each in told] == ["Hi", " you"]
+
+
+def test_what_is_said_is_not_taken_for_the_same_words_thought_or_called():
+    thought = "<think>\nadd\n</think>\n\n"
+    text = f"{thought}add{CALL}add"
+    said = [*range(len(thought), len(thought) + 3), *range(len(text) - 3, len(text))]
+    for step in (1, 2, 3, 5, 1000):
+        attribution = Attribution()
+        speech = Speech("r", 0, (), FORM.parser([ADD], ""), attribution)
+        events, inside = [], []
+        for place in range(0, len(text), step):
+            part = text[place : place + step]
+            if set(range(place, place + len(part))) <= set(said):
+                inside.append(place)
+            attribution.add(TokenLogprob(part, part.encode(), -1.0, place), part)
+            events += speech.feed(part)
+        events += speech.finish()
+        told = [e for event in events if isinstance(event, Text) for e in event.logprobs]
+        assert [each.token for each in told] == inside
