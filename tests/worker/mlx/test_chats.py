@@ -234,7 +234,7 @@ def test_markers_have_text_for_a_parser_only(models):
 
 def test_too_many_tools_to_force_a_call_are_refused(tiny_chat):
     many = tuple(
-        Tool(f"tool{n}", "", {"type": "object", "properties": {"x" * 900: {"const": "y" * 900}}})
+        Tool(f"tool{n}", "", {"type": "object", "properties": {"x" * 1800: {"const": n}}})
         for n in range(700)
     )
     request = chat("many", tools=many, tool_use=ToolUse("required"))
