@@ -12,6 +12,7 @@ from reconciler.state import (
     DiskState,
     Effective,
     EffectiveModel,
+    Footprint,
     HostView,
     InstancePhase,
     InstanceView,
@@ -21,6 +22,8 @@ from reconciler.state import (
 MIB = 1024 * 1024
 ROUND = 64 * MIB
 KEEP = 5
+VECTORS = ("embed", "rerank")
+"""Tasks in which a text is read once: nothing of it is kept, and nothing is said."""
 WORKER_OVERHEAD = 224 * MIB
 """Interpreter, MLX and tokenizer of one worker, beside its weights, until it is measured: 84 MiB
 with a tiny tokenizer on Linux, and room for larger ones."""
@@ -79,15 +82,27 @@ def context_of(model: EffectiveModel, disk: DiskState) -> int:
     return min(model.context, disk.footprint.max_context) if disk.footprint else model.context
 
 
+def task_of(model: EffectiveModel, footprint: Footprint) -> str:
+    """What the model is for: what the document says, else what the files say."""
+    return footprint.task if model.task == "auto" else model.task
+
+
+def pool_of(model: EffectiveModel, disk: DiskState) -> int:
+    """Bytes of KV cache that all its sequences share; 0 before its files are understood."""
+    if disk.footprint is None or task_of(model, disk.footprint) in VECTORS:
+        return 0
+    if model.kv_memory is not None:
+        return model.kv_memory
+    return context_of(model, disk) * disk.footprint.kv_per_token
+
+
 def need_of(model: EffectiveModel, disk: DiskState, measured: int | None) -> Need:
     """What a load of the model takes: measured when it was loaded before, else estimated."""
     if disk.footprint is None:
         if disk.total is None:
             return Need()
         return Need(weights=disk.total, overhead=WORKER_OVERHEAD, basis="estimate")
-    pool = model.kv_memory
-    if pool is None:
-        pool = context_of(model, disk) * disk.footprint.kv_per_token
+    pool = pool_of(model, disk)
     if measured is not None:
         return Need(weights=measured, kv_pool=pool, basis="measured")
     return Need(disk.footprint.weights, WORKER_OVERHEAD, pool, "estimate")

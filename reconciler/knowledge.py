@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from reconciler.actions import InstanceSpec
 from reconciler.backoff import Record, failure_key
-from reconciler.budget import Ledger, context_of
+from reconciler.budget import Ledger, context_of, pool_of, task_of
 from reconciler.drift import Drift
 from reconciler.limits import DiskLimits
 from reconciler.previous import Proven
@@ -129,9 +129,9 @@ def spec_of(model: EffectiveModel, disk: DiskState | None) -> InstanceSpec | Non
         return None
     footprint = disk.footprint
     context = context_of(model, disk)
-    pool = model.kv_memory if model.kv_memory is not None else context * footprint.kv_per_token
+    pool = pool_of(model, disk)
     engine = footprint.engine if model.engine == "auto" else model.engine
-    task = footprint.task if model.task == "auto" else model.task
+    task = task_of(model, footprint)
     revision = disk.revision or ""
     options = sorted(model.engine_options.items())
     what = (model.artifact.source, revision, engine, task, context, pool, repr(options))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.actions import Action, Cancel, Drain, InstanceSpec, Load, Promote, Step, Unload
-from reconciler.budget import accounted
+from reconciler.budget import VECTORS, accounted
 from reconciler.state import (
     EffectiveModel,
     InstancePhase,
@@ -207,7 +207,7 @@ class Lane:
             timeout_s=wish.model.load_timeout_s or max(LOAD_TIMEOUT_S, 5 * (wish.load_s or 0.0)),
             drain_s=wish.model.drain_s,
             previous=wish.previous,
-            canary=None if wish.previous else wish.model.canary,
+            canary=None if wish.previous or spec.task in VECTORS else wish.model.canary,
         )
         self.used += wish.reserve
         self._count += 1

@@ -125,11 +125,17 @@ def standing(schedule: Schedule, zone: ZoneInfo, at: datetime) -> tuple[bool, da
 
 
 def ended(schedule: Schedule, zone: ZoneInfo, at: datetime, back: timedelta) -> datetime | None:
-    """The last instant until `at` at which a span of the window ended, if within `back` of it."""
+    """The last instant until `at` at which the window closed, if within `back` of it. Where another
+    of its spans goes on, such as the next whole day, it did not.
+    """
     today = at.astimezone(zone).date()
     first = today - back - DAY * (longest(schedule) + _SLACK)
-    ends = (span.end for span in spans(schedule, zone, first, today + DAY * _SLACK))
-    return max((end for end in ends if at - back < end <= at), default=None)
+    found = tuple(spans(schedule, zone, first, today + DAY * _SLACK))
+    ends = {span.end for span in found if at - back < span.end <= at}
+    return max(
+        (end for end in ends if not any(each.start <= end < each.end for each in found)),
+        default=None,
+    )
 
 
 def adjusted(

@@ -36,7 +36,7 @@ from reconciler.state import (
 )
 
 ENGINES = ("auto", "mlx")
-TASKS = ("auto", "chat")
+TASKS = ("auto", "chat", "embed", "rerank")
 _STAYING = (InstancePhase.LOADING, InstancePhase.READY, InstancePhase.CURRENT)
 
 

@@ -184,7 +184,8 @@ class Request(Struct, frozen=True, omit_defaults=True):
     logprobs: how many of the likeliest tokens are told at each place; None is no logprobs at all.
     echo: the prompt, with its logprobs, comes before the answer. suffix: what follows the gap that
     a completion fills. special: tokenize with the tokens a model puts around a text.
-    dimensions: of the vectors of an `embed`, cut from longer ones.
+    dimensions: of the vectors of an `embed`, cut from longer ones. truncate: texts of an `embed`
+    and documents of a `rerank` that are too long are cut, instead of refused.
     template: inline Jinja in place of the model's own chat template.
     template_kwargs: handed to the template as they are.
     prefill: the last assistant message is the beginning of the answer.
@@ -207,6 +208,7 @@ class Request(Struct, frozen=True, omit_defaults=True):
     suffix: str | None = None
     special: bool = True
     dimensions: int | None = None
+    truncate: bool = False
     format: Grammar | None = None
     tools: tuple[Tool, ...] = ()
     tool_use: ToolUse = field(default_factory=ToolUse)

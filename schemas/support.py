@@ -31,7 +31,7 @@ MODEL: Mapping[str, Gap[Model]] = {
         lambda model: model.source.scheme in {"oci", "https"} or bool(model.source.quant),
     ),
     "engine": Gap("gguf", lambda model: model.engine == "gguf"),
-    "task": Gap("all but auto and chat", lambda model: model.task not in {"auto", "chat"}),
+    "task": Gap("vision", lambda model: model.task == "vision"),
     "kv_cache": Gap("fewer than 16 bits", lambda model: model.kv_cache.bits != 16),
     "prefix_cache": Gap(
         "all of it", lambda model: model.prefix_cache.memory + model.prefix_cache.disk > 0
@@ -45,6 +45,10 @@ MODEL: Mapping[str, Gap[Model]] = {
         lambda model: model.template != "default" and not is_inline(model.template),
     ),
     "tokenizer": Gap("all of it", lambda model: model.tokenizer is not None),
+    "canary": Gap(
+        "with task embed or rerank",
+        lambda model: model.canary is not None and model.task in {"embed", "rerank"},
+    ),
     "predict": Gap("true", lambda model: model.predict),
     "preset": Gap("all of it", lambda model: model.preset is not None),
     "build": Gap("all of it", lambda model: bool(model.build.model_fields_set)),

@@ -100,14 +100,22 @@ def embeddings(body: Mapping[str, object], request_id: str) -> Asked:
 
 
 def _embedding(
-    wire: OllamaRequest, request_id: str, prompts: tuple[str, ...], dimensions: int | None
+    wire: OllamaEmbedRequest | OllamaEmbeddingsRequest,
+    request_id: str,
+    prompts: tuple[str, ...],
+    dimensions: int | None,
 ) -> Asked:
     ignored = list(EMBEDDED.sift(wire.model_extra or {}))
     chosen(wire.options, ignored)
     if not prompts:
         return _nothing(wire, request_id, ignored)
     request = Request(
-        id=request_id, name=wire.model, kind="embed", prompts=prompts, dimensions=dimensions
+        id=request_id,
+        name=wire.model,
+        kind="embed",
+        prompts=prompts,
+        dimensions=dimensions,
+        truncate=wire.truncate is not False,  # as Ollama does unless it is told not to
     )
     return Asked(request, tuple(ignored), keep_s=seconds(wire.keep_alive))
 

@@ -29,7 +29,7 @@ GENERATED = Table(
 )
 """Fields of a request that none of the shapes declares."""
 
-EMBEDDED = Table(unserved={}, advisory=frozenset({"truncate"}))
+EMBEDDED = Table(unserved={}, advisory=frozenset())
 """The same of a request for embeddings."""
 
 MESSAGE = Table(unserved={"images": ([],)}, advisory=frozenset())

@@ -79,17 +79,19 @@ def completion(body: Mapping[str, object], request_id: str) -> Completion:
     return Completion(request, tuple(ignored), bool(wire.stream), include_usage)
 
 
-def prompts(given: object) -> tuple[Prompt, ...]:
-    """The prompts of a text, texts, tokens, or lists of tokens. Raises RequestError."""
+def prompts(given: object, param: str = "prompt") -> tuple[Prompt, ...]:
+    """The prompts of a text, texts, tokens, or lists of tokens. Raises RequestError, in which
+    `param` is the name of the field.
+    """
     if isinstance(given, str):
         return (given,)
     if not isinstance(given, list):
-        raise invalid("prompt", "must be a string, or a list of strings, tokens or lists of these")
+        raise invalid(param, "must be a string, or a list of strings, tokens or lists of these")
     if not given:
-        raise invalid("prompt", "must not be empty")
+        raise invalid(param, "must not be empty")
     if _is_token(given[0]):
-        return (_tokens(given, "prompt"),)
-    return tuple(_prompt(each, f"prompt[{index}]") for index, each in enumerate(given))
+        return (_tokens(given, param),)
+    return tuple(_prompt(each, f"{param}[{index}]") for index, each in enumerate(given))
 
 
 def _prompt(given: object, where: str) -> Prompt:

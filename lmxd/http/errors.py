@@ -264,7 +264,7 @@ def shape_of(path: str) -> Shape:
         return lmstudio_body
     if path.startswith("/api/") and path != "/api/health":
         return ollama_body
-    return openai_body if path.startswith("/v1") else problem_body
+    return openai_body if path.startswith(("/v1", "/v2/")) else problem_body
 
 
 def speaks_anthropic(request: Request) -> bool:

@@ -18,7 +18,7 @@ import msgspec
 from sanic.request import Request
 from sanic.response import HTTPResponse
 
-from lmxd.dialects import anthropic_schema, ollama_schema, openai_schema
+from lmxd.dialects import anthropic_schema, embeddings_schema, ollama_schema, openai_schema
 from lmxd.http.description import TEXT, Description, Named, Shape, json
 from lmxd.http.errors import PROBLEM, problem_body, shape_of
 from lmxd.http.incoming import deps_of
@@ -100,6 +100,7 @@ def _document_handler(table: Callable[[], Iterable[Route]]) -> Handler:
                 **desired,
                 **openai_schema.schemas(_REF),
                 **anthropic_schema.schemas(_REF),
+                **embeddings_schema.schemas(_REF),
                 **ollama_schema.schemas(_REF),
             }
             made.update(await asyncio.to_thread(document, table(), schemas))

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lmxd.dialects import anthropic_schema, ollama_schema, openai_schema
+from lmxd.dialects import anthropic_schema, embeddings_schema, ollama_schema, openai_schema
 from lmxd.dialects.fields import Table
 from lmxd.http.app import ROUTES
 from lmxd.http.openapi import summary
@@ -32,7 +32,7 @@ def fresh(page: str) -> str:
         "routes": "\n".join(_routes()),
         **{
             f"fields of {path}": "\n".join(_fields(read, table))
-            for schema in (openai_schema, anthropic_schema, ollama_schema)
+            for schema in (openai_schema, embeddings_schema, anthropic_schema, ollama_schema)
             for path, read, table in schema.known()
         },
     }

@@ -37,10 +37,18 @@ class Errand:
 
 
 class Dispatch:
-    """Belongs to one gate. resident: whether an instance answers for a model. now: wall clock."""
+    """Belongs to one gate. resident: whether an instance answers for a model. can: whether that
+    has a capability, such as `tools`. now: wall clock.
+    """
 
-    def __init__(self, resident: Callable[[ModelKey], bool], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        resident: Callable[[ModelKey], bool],
+        can: Callable[[ModelKey, str], bool],
+        now: Callable[[], datetime],
+    ) -> None:
         self._resident = resident
+        self._can = can
         self.decisions = Decisions(now)
 
     def choose(self, routes: Routes, errand: Errand, *, patient: bool = False) -> Choice:
@@ -75,6 +83,7 @@ class Dispatch:
             and route.delegate
             and target.key == route.light != route.heavy
             and delegation.possible(errand.request)
+            and self._can(target.key, "tools")
         )
         return delegation.offered(errand.request) if errand.offered else errand.request
 

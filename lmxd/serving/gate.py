@@ -63,7 +63,7 @@ class Gate:
         self._closed = False
         self._open = OpenRequests()
         self._pace = Pace(clock)
-        self._dispatch = Dispatch(pool.resident, now)
+        self._dispatch = Dispatch(pool.resident, pool.can, now)
         pool.attend(self)
 
     # --- for http -----------------------------------------------------------------------------

@@ -67,6 +67,12 @@ class Pool:
         instance = self._current.get(key)
         return instance is not None and instance.serving
 
+    def can(self, key: ModelKey, capability: str) -> bool:
+        """Whether the instance that answers for the model said it could, when it was loaded."""
+        instance = self._current.get(key)
+        loaded = None if instance is None else instance.loaded
+        return loaded is not None and capability in loaded.capabilities
+
     def room(self, key: ModelKey, at_most: int) -> bool:
         """Whether a claim is possible now with at most `at_most` in flight on one instance."""
         instance = self._current.get(key)

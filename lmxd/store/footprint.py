@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lmxd.store.inventory import Stamp, stamp_of
-from lmxd.store.kv_cache import kv_per_token, number
+from lmxd.store.kv_cache import kv_per_token
+from lmxd.store.purpose import BESIDE, max_context, task_of
 from lmxd.store.safetensors import INDEX, Weights, read_weights, weight_files
 from reconciler.state import Footprint
 from schemas.errors import ActionError
-
-_LEAST_CONTEXT = 2048
 
 
 def read_footprint(folder: Path) -> Footprint:
@@ -32,13 +31,17 @@ def read_footprint(folder: Path) -> Footprint:
     nested = config.get("text_config")
     text = nested if isinstance(nested, dict) else config
     weights = read_weights(folder)
+    task = task_of(folder, config)
     return Footprint(
         weights=weights.size,
         kv_per_token=kv_per_token(
             {"model_type": architecture, **text}, _element(text, weights), _key_rows(weights)
-        ),
-        max_context=_max_context(text),
+        )
+        if task == "chat"
+        else 0,
+        max_context=max_context(folder, text),
         architecture=architecture,
+        task=task,
         chat_template=_has_template(folder),
     )
 
@@ -51,7 +54,7 @@ class Footprints:
 
     def of(self, folder: Path) -> Footprint:
         """As `read_footprint`, at the price of a few stats when nothing changed."""
-        names = ("config.json", INDEX, "tokenizer_config.json", "chat_template.jinja")
+        names = ("config.json", INDEX, "tokenizer_config.json", "chat_template.jinja", *BESIDE)
         sources = [*(folder / name for name in names), *weight_files(folder)]
         stamps = tuple(stamp_of(path) for path in sources)
         known = self._known.get(folder)
@@ -84,11 +87,6 @@ def _key_rows(weights: Weights) -> int | None:
         if name.endswith(".k_proj.weight") and tensor.shape and not other:
             return tensor.shape[0]
     return None
-
-
-def _max_context(text: Mapping[str, object]) -> int:
-    names = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len")
-    return number(text, *names, "seq_length", "n_ctx") or _LEAST_CONTEXT
 
 
 def _has_template(folder: Path) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -12,6 +13,7 @@ from lmxd.store.digest import Digest
 from schemas.errors import ActionError
 
 _SUFFIXES = {".json", ".jsonl", ".jinja", ".txt", ".model", ".tiktoken"}
+_LAYER = re.compile(r"\d+_Dense")
 _PAPERS = ("readme", "license", "licence", "notice", "usage_policy")
 
 
@@ -47,14 +49,16 @@ def is_safe(path: str) -> bool:
 def is_needed(path: str) -> bool:
     """Whether a file belongs to an MLX model: weights that mlx-lm loads, settings, papers.
 
-    Weights are `model*.safetensors` in the top folder only: other safetensors (`consolidated`,
-    adapters, other formats in subfolders) are copies that nothing loads.
+    Weights are `model*.safetensors` in the top folder, and in a folder of a layer that follows an
+    embedding model (`2_Dense`): other safetensors (`consolidated`, adapters, other formats in
+    subfolders) are copies that nothing loads.
     """
     name = PurePosixPath(path).name.lower()
     if name.startswith("."):
         return False
     if name.endswith(".safetensors"):
-        return "/" not in path and name.startswith("model")
+        folder = path.rpartition("/")[0]
+        return name.startswith("model") and (not folder or _LAYER.fullmatch(folder) is not None)
     return PurePosixPath(name).suffix in _SUFFIXES or name.startswith(_PAPERS)
 
 

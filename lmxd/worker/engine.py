@@ -27,7 +27,8 @@ class Opening:
 
     limit: most tokens to generate; 0 only where the prompt itself is wanted. shown: the text that
     comes before the answer. ends: tokens that end this answer, beside the model's own. reading:
-    how the answers are read, and what binds them.
+    how the answers are read, and what binds them. segments: of a pair of texts, for each token
+    which of them it belongs to; () is the first.
     """
 
     tokens: Sequence[int]
@@ -35,6 +36,7 @@ class Opening:
     shown: str = ""
     ends: frozenset[int] = frozenset()
     reading: Reading = PLAIN
+    segments: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,14 @@ from schemas.frames import (
 )
 from schemas.inference import Event
 
-__all__ = ["ENGINES", "Worker"]
+__all__ = ["ENGINES", "TASKS", "Worker"]
 
 ENGINES = {"mlx": "lmxd.worker.mlx.engine"}
+TASKS = {
+    ("mlx", "embed"): "lmxd.worker.embedding.engine",
+    ("mlx", "rerank"): "lmxd.worker.embedding.engine",
+}
+"""Where another module than the engine's own serves a task."""
 _DRAINING = "the model is being unloaded"
 
 
@@ -113,7 +118,8 @@ class Worker:
         started = time.monotonic()
         log.write("load", uid=load.uid, engine=load.engine, path=load.path)
         try:
-            engine = _engine_module(load.engine).open_engine(load, self._pulse, self._report)
+            module = _engine_module(load.engine, load.task)
+            engine = module.open_engine(load, self._pulse, self._report)
         except ActionError as error:
             log.write("load-failed", code=error.reason, message=str(error))
             self._channel.send(LoadFailed(error.reason, str(error), error.terminal))
@@ -178,8 +184,8 @@ class Worker:
         self._channel.leave(EXIT_STOP, bye="stopped")
 
 
-def _engine_module(name: str) -> EngineModule:
-    path = ENGINES.get(name)
+def _engine_module(name: str, task: str = "auto") -> EngineModule:
+    path = TASKS.get((name, task)) or ENGINES.get(name)
     if path is None:
         raise ActionError(
             "UnsupportedField",

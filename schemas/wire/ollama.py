@@ -125,9 +125,11 @@ class OllamaEmbedRequest(OllamaRequest):
         Annotated[str, Tag(STRING)] | Annotated[list[str], Tag(LIST)], either("strings")
     ]
     dimensions: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+    truncate: bool | None = None
 
 
 class OllamaEmbeddingsRequest(OllamaRequest):
     """Body of `POST /api/embeddings`."""
 
     prompt: str
+    truncate: bool | None = None

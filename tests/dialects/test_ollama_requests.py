@@ -228,10 +228,14 @@ def test_keep_alive(given: Any, expected: float | None) -> None:
 def test_embeddings() -> None:
     body = {"model": "m", "input": ["a", "b"], "dimensions": 64, "truncate": True}
     found = ollama.embed(body, "r1")
-    assert found.request == Request("r1", "m", kind="embed", prompts=("a", "b"), dimensions=64)
+    assert found.request == Request(
+        "r1", "m", kind="embed", prompts=("a", "b"), dimensions=64, truncate=True
+    )
     assert found.ignored == ()
     assert ollama.embed({"model": "m", "input": "a"}, "r1").request.prompts == ("a",)
     assert ollama.embeddings({"model": "m", "prompt": "a"}, "r1").request.prompts == ("a",)
+    assert ollama.embed({"model": "m", "input": "a"}, "r1").request.truncate
+    assert not ollama.embed({"model": "m", "input": "a", "truncate": False}, "r1").request.truncate
 
 
 DEEP: Any = {"a": 2**70}

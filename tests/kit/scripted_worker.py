@@ -6,6 +6,7 @@
 
     ok · hold (loads for ever) · mute (loads for ever without beats) · die (SIGKILL)
     fail CODE (load_failed frame) · slow-end (serves, but ignores stop and SIGTERM)
+    no-tools (serves, and says that it cannot call tools)
 
 The last message of a request says how it is answered, by its first word:
 
@@ -164,7 +165,8 @@ class Peer:
                 if self.script == "slow-end":
                     signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 self.phase = "idle"
-                self.send(Loaded(0.25, 4096, load.limits.context, ("chat",), "sha"))
+                can = ("chat",) if self.script == "no-tools" else ("chat", "tools")
+                self.send(Loaded(0.25, 4096, load.limits.context, can, "sha"))
 
     def answer(self, request: Request) -> None:
         verb, *words = request.messages[-1].text.split()

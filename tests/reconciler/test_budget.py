@@ -12,6 +12,7 @@ from reconciler import budget
 from reconciler.actions import Need
 from reconciler.admission import Admission, Candidate, Kept, select
 from reconciler.budget import MIB, Ledger, Measurement
+from reconciler.knowledge import spec_of
 from reconciler.limits import MemoryLimit
 from reconciler.ranking import rank
 from reconciler.state import (
@@ -188,3 +189,23 @@ def test_who_takes_nothing_yet_is_not_named_as_a_holder() -> None:
     result = select([unknown, candidate("a", 6), candidate("b", 6)], 10 * GIB)
     assert "a (priority 50) 6 GiB" in result[ModelKey("b")].message
     assert "unknown" not in result[ModelKey("b")].message
+
+
+@pytest.mark.parametrize(
+    ("stated", "found", "pool"),
+    [
+        ("auto", "chat", 1024 * 8),
+        ("auto", "embed", 0),
+        ("rerank", "chat", 0),
+        ("chat", "embed", 1024 * 8),
+    ],
+)
+def test_a_model_of_vectors_reserves_no_cache(stated: str, found: str, pool: int) -> None:
+    disk = verified(1, kv=8)
+    assert disk.footprint is not None
+    disk = replace(disk, footprint=replace(disk.footprint, task=found))
+    each = model("a", task=stated, context=1024)
+    assert budget.need_of(each, disk, None).kv_pool == pool
+    spec = spec_of(each, disk)
+    assert spec is not None
+    assert spec.kv_bytes == pool

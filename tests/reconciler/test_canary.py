@@ -30,6 +30,15 @@ def test_a_load_asks_the_question_as_a_client_of_the_model_would() -> None:
     assert request.template == "{{ messages }}"
 
 
+def test_a_model_of_vectors_is_not_asked() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a", canary=ASKED, task="embed"))
+    here.settle()
+    loaded = here.pool.residents[uid_of(here, "a")].action  # type: ignore[index]
+    assert isinstance(loaded, Load)
+    assert (loaded.spec.task, loaded.spec.kv_bytes, loaded.canary) == ("embed", 0, None)
+
+
 def test_a_wrong_answer_keeps_the_old_one_and_is_asked_again_only_after_a_change() -> None:
     here = world(a=2, b=2)
     edit(here, a=entry("a"))

@@ -209,3 +209,18 @@ def test_the_last_window_that_served_a_model_has_the_word() -> None:
     assert found["one"].at == NOON - HOUR
     assert closes(document, {"one"}, NOON - 3 * HOUR + SECOND)["one"].at < NOON - 20 * HOUR
     assert closes(document, {"two"}, NOON) == {}
+
+
+def test_a_span_that_the_next_one_goes_on_with_does_not_close_its_window() -> None:
+    document = DesiredState.model_validate(
+        {
+            "version": 1,
+            "timezone": "Europe/Paris",
+            "models": {"one": {"source": "hf:org/one"}},
+            "schedules": {
+                "always": window("00:00", "24:00", close="hard", priority=20),
+                "morning": window("08:00", "10:00", close="lazy"),
+            },
+        }
+    )
+    assert closes(document, {"one"}, NOON + 13 * HOUR)["one"].window == "morning"

@@ -106,7 +106,7 @@ def test_a_failure_under_another_key_is_not_told() -> None:
     [
         ({"suspended": True}, Code.SUSPENDED),
         ({"engine": "gguf"}, Code.MODEL_FAILED),
-        ({"task": "embed"}, Code.MODEL_FAILED),
+        ({"task": "vision"}, Code.MODEL_FAILED),
         ({"kv_memory": 99 * GIB}, Code.NOT_ADMITTED),
     ],
 )

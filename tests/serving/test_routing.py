@@ -13,7 +13,17 @@ from reconciler.state import Live, ModelKey, Routes
 from schemas.alias import Route, alias_targets
 from schemas.errors import Code, RequestError
 from schemas.inference import Finish, ToolStart, Usage
-from tests.kit.stage import PATIENCE_S, Stage, events, request, routes, stage, target, text
+from tests.kit.stage import (
+    PATIENCE_S,
+    Stage,
+    events,
+    load_action,
+    request,
+    routes,
+    stage,
+    target,
+    text,
+)
 
 TOOL = "hand_over_to_larger_model"
 CODE = "echo def f(x): return x"
@@ -139,3 +149,11 @@ async def test_the_tool_is_there_only_where_the_document_says_so(
     await play.load("small")
     got = json.loads(await play.ask("auto", "echo hello"))
     assert [tool["name"] for tool in got.get("tools", [])] == ([TOOL] if offered else [])
+
+
+async def test_a_model_that_cannot_call_tools_is_not_given_it(play: Stage) -> None:
+    play.gate.publish(table("small", "big", delegate=True))
+    await play.pool.load(load_action("small", "small", "no-tools"))
+    play.promote("small")
+    got = json.loads(await play.ask("auto", "echo hello"))
+    assert "tools" not in got

@@ -77,9 +77,8 @@ def _displaces_nobody(decision: Decision) -> None:
 
 def _due(data: Mapping[str, Any], key: str, at: datetime) -> bool:
     """Whether a window that asks for half an hour opens within it, and has the model loaded."""
-    turns = {start for _, start, _ in _spans(data, key, at)}
-    turns |= {end for _, _, end in _spans(data, key, at)}
-    for turn in sorted(each for each in turns if at < each <= at + AHEAD):
+    turns = sorted({turn for _, *both in _spans(data, key, at) for turn in both})
+    for turn in (each for each in turns if at < each <= at + AHEAD):
         then = naive.models(data, turn)[key]
         if then.state != "loaded":
             continue
@@ -98,20 +97,31 @@ def _loaded_within(data: Mapping[str, Any], key: str, at: datetime, ahead: timed
 
 def _closed(data: Mapping[str, Any], key: str, at: datetime) -> str | None:
     """How the window closed that served the model last."""
-    ends = [
-        (end, each["priority"], each["close"])
-        for each, _, end in _spans(data, key, at)
-        if at - LINGERS < end <= at
-        and each["set"]["models"][key]["state"] in ("loaded", "on-demand")
+    found = [
+        each
+        for each in _named_spans(data, key, at)
+        if each[1]["set"]["models"][key]["state"] in ("loaded", "on-demand")
     ]
-    return max(ends)[2] if ends else None
+    ends = [
+        (end, each["priority"], name, each["close"])
+        for name, each, _, end in found
+        if at - LINGERS < end <= at
+        and not any(other[0] == name and other[2] <= end < other[3] for other in found)
+    ]
+    return max(ends)[3] if ends else None
 
 
 def _spans(
     data: Mapping[str, Any], key: str, at: datetime
 ) -> Iterator[tuple[Mapping[str, Any], datetime, datetime]]:
     """Windows that say something of a model, with their beginnings and ends around an instant."""
-    for each in data.get("schedules", {}).values():
+    return ((each, start, end) for _, each, start, end in _named_spans(data, key, at))
+
+
+def _named_spans(
+    data: Mapping[str, Any], key: str, at: datetime
+) -> Iterator[tuple[str, Mapping[str, Any], datetime, datetime]]:
+    for name, each in data.get("schedules", {}).items():
         if key not in each["set"]["models"]:
             continue
         zone = each.get("timezone", data["timezone"])
@@ -120,4 +130,5 @@ def _spans(
             for ago in range(-2, 11):
                 day, days = today - timedelta(days=ago), tuple(rule.get("days", ()))
                 for start, end in naive.span(day, rule["from"], rule["to"], days, zone):
-                    yield each, start, end
+                    if start < end:  # else clocks jump over the whole of it: it does not open
+                        yield name, each, start, end

@@ -121,8 +121,8 @@ def test_options_and_tasks_the_engine_does_not_know_are_refused(models):
     with WorkerClient() as first, WorkerClient() as second:
         failed = first.load(tiny.cached(models), options={"gpu_layers": 3})
         assert (failed.code, "gpu_layers" in failed.message) == ("UnsupportedField", True)
-        failed = second.load(tiny.cached(models), task="embed")
-        assert (failed.code, "embed" in failed.message) == ("UnsupportedField", True)
+        failed = second.load(tiny.cached(models), task="vision")
+        assert (failed.code, "vision" in failed.message) == ("UnsupportedField", True)
 
 
 def test_a_load_reports_its_bytes_and_what_it_serves(models):

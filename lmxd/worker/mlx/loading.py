@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +27,7 @@ from lmxd.worker.mlx.probe import versions
 from schemas.errors import ActionError
 from schemas.inference import Sampling
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "load", "read_tensors", "translated"]
 
 _PIECE = 64 * 1024 * 1024
 
@@ -52,8 +53,15 @@ class Model:
 def load(folder: Path, report: Callable[[int, int], None]) -> Model:
     """Loads; raises ActionError with one of the reasons of `schemas.frames.LoadFailed`."""
     checkpoint.verify(folder)
-    try:
+    with translated(folder):
         return _load(folder, report)
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Whatever is raised while a model loads leaves as ActionError."""
+    try:
+        yield
     except ActionError:
         raise
     except MemoryError as error:
@@ -102,6 +110,11 @@ def _classes(config: dict[str, Any]) -> tuple[type[Module], type]:
 def _read_weights(module: Module, report: Callable[[int, int], None]) -> None:
     parameters = module.parameters()  # type: ignore[no-untyped-call]
     tensors = [tensor for _, tensor in cast("list[tuple[str, mx.array]]", tree_flatten(parameters))]
+    read_tensors(tensors, report)
+
+
+def read_tensors(tensors: Sequence[mx.array], report: Callable[[int, int], None]) -> None:
+    """Evaluates mapped tensors piece by piece, and reports bytes done and bytes in all."""
     total = sum(tensor.nbytes for tensor in tensors)
     done = 0
     report(done, total)

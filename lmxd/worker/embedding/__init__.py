@@ -1,0 +1,1 @@
+"""The engine of models that give vectors and scores, and no text."""
