@@ -142,6 +142,15 @@ def test_calls_that_must_be_made_are_made_and_fit_their_schemas(tiny_chat):
     assert [name for name, _ in calls(answers[-1])] == ["add"]
 
 
+def test_a_call_that_must_be_made_leaves_no_markup_where_it_is_cut_off(tiny_chat):
+    requests = [
+        chat(f"cut{most}", tools=TOOLS, tool_use=ToolUse("required"), max_tokens=most)
+        for most in range(1, 9)
+    ]
+    for answer in ask(tiny_chat, *requests):
+        assert (answer.failed, answer.text, answer.finish) == (None, "", "length")
+
+
 def test_only_one_call_where_only_one_is_wanted(tiny_chat):
     asked = "What is the weather in Paris and Rome?"
     two, one = ask(
