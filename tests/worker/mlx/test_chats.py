@@ -209,6 +209,39 @@ def test_reasoning_that_the_prompt_began_is_told_apart_and_counted(thinker):
     assert answer.usage.completion > 3
 
 
+def test_channels_are_reasoning_and_answer(models):
+    final = "<|end|><|start|>assistant<|channel|>final<|message|>"
+    says = ["<|channel|>analysis<|message|>", "hm", final, "Yes", "<|return|>"]
+    engine = mlx_engine.engine(mlx_engine.open_model(tiny.cached(models, says=says)))
+    template = "{{ '<|channel|><|message|>\n' }}"
+    (answer,) = ask(engine, chat("r", template=template))
+    assert (thought(answer), answer.text, answer.finish) == ("hm", "Yes", "stop")
+
+
+def test_markers_have_text_for_a_parser_only(models):
+    from lmxd.worker.mlx.detokenize import Vocabulary  # noqa: PLC0415
+
+    tokenizer = mlx_engine.open_model(tiny.cached(models)).tokenizer
+    start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    vocabulary = Vocabulary(tokenizer, {start})
+    assert vocabulary.marks(start)
+    assert not vocabulary.marks(end)
+    for marked, text in ((True, "<|im_start|>"), (False, "")):
+        detokenizer = vocabulary.detokenizer(continues=True, marked=marked)
+        assert detokenizer.feed(start) == text
+        assert detokenizer.feed(end) == ""
+
+
+def test_too_many_tools_to_force_a_call_are_refused(tiny_chat):
+    many = tuple(
+        Tool(f"tool{n}", "", {"type": "object", "properties": {"x" * 1800: {"const": n}}})
+        for n in range(700)
+    )
+    request = chat("many", tools=many, tool_use=ToolUse("required"))
+    with pytest.raises(RequestError, match="bytes of grammar"):
+        tiny_chat.prepare(request, 0.0)
+
+
 def test_stop_strings_and_logprobs_are_of_the_answer_not_the_reasoning(thinker):
     stopped, told = ask(
         thinker,
