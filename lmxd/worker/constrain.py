@@ -34,16 +34,18 @@ _WORD = 32  # bits of a mask's word
 # Of one place in an answer; an object needs four for each property that may come there. A mask
 # then takes some 40 ms, for which the whole batch waits.
 _MOST_ITEMS = 4000
-_TOO_COMPLEX = re.compile(r"items; max is|too complex|too many|fuel|limit", re.IGNORECASE)
+_TO_BLAME = re.compile(r"items; max is|too complex|too many|fuel|limit|NoExtension", re.IGNORECASE)
 
 
 class GrammarError(Exception):
     """A sequence cannot go on in its grammar: it became too complex, or a token does not fit."""
 
     @property
-    def too_complex(self) -> bool:
-        """Whether it is the grammar that asks for too much; else tokens and grammar disagree."""
-        return _TOO_COMPLEX.search(str(self)) is not None
+    def of_grammar(self) -> bool:
+        """Whether the grammar is to blame: it asks for too much, or nothing matches it. Else
+        tokens and grammar disagree.
+        """
+        return _TO_BLAME.search(str(self)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +276,7 @@ def _matcher(tokenizer: LLTokenizer, source: str) -> LLMatcher:
     ahead.consume_tokens(sure)
     if not ahead.is_error() and not ahead.is_stopped():
         ahead.compute_bitmask()
-    return ahead if GrammarError(ahead.get_error()).too_complex else matcher
+    return ahead if GrammarError(ahead.get_error()).of_grammar else matcher
 
 
 def _with_patience(work: Callable[[], LLMatcher]) -> LLMatcher | None:

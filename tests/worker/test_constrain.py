@@ -225,16 +225,30 @@ def test_an_object_with_too_many_properties_is_refused_before_it_is_generated(co
     assert caught.value.code == "invalid_request"
 
 
-def test_only_a_grammar_that_asks_for_too_much_is_too_complex(constrainer):
+@pytest.mark.parametrize(
+    "grammar", [wanted("regex", "a{1000000}"), wanted("lark", 'start: a\na: "x" a | a "y"')]
+)
+def test_a_grammar_that_cannot_be_followed_far_is_refused_before(constrainer, grammar):
+    with pytest.raises(RequestError, match=r"(?i)too many") as caught:
+        constrainer.compile(grammar)
+    assert caught.value.code == "invalid_request"
+
+
+def test_a_grammar_is_to_blame_where_it_asks_for_too_much_or_nothing_matches(constrainer):
     with pytest.raises(GrammarError) as misfit:
         Constraint(constrainer.compile(wanted("regex", "ab+")), None, list(b"ba"))
-    assert not misfit.value.too_complex
+    assert not misfit.value.of_grammar
     properties = {f"p{n}": {"type": "integer"} for n in range(1500)}
     inner = {"type": "object", "properties": properties, "additionalProperties": False}
     deeper = schema({"anyOf": [{"type": "integer"}, {"type": "array", "items": inner}]})
     with pytest.raises(GrammarError) as large:
         Constraint(constrainer.compile(Wanted(deeper)), None, list(b'[{"p1'))
-    assert large.value.too_complex
+    assert large.value.of_grammar
+    nothing = schema({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})
+    either = Wanted(nothing, None, 'start: /[a-z]*/ "." @answer')
+    empty = Constraint(constrainer.compile(either), None, list(b"th."))
+    allowed(empty)
+    assert GrammarError(empty.problem).of_grammar
 
 
 def test_a_text_the_tokenizer_writes_otherwise_is_still_allowed():

@@ -295,8 +295,8 @@ class MlxEngine:
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         log.write("request-failed", request=sequence.id, error=repr(error))
-        if isinstance(error, GrammarError) and error.too_complex:
-            message = f"the format became too complex to hold the answer to it: {error}"
+        if isinstance(error, GrammarError) and error.of_grammar:
+            message = f"the answer cannot be held to its format: {error}"
             hint = "ask for fewer optional properties, or for less nesting"
             self._events += sequence.fail(Code.INVALID_REQUEST, message, hint)
             return
