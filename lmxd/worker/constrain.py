@@ -9,6 +9,7 @@ text that the grammar saw. Bits only: what is done to the logits is the engine's
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -30,10 +31,19 @@ _PATIENCE_S = 10.0
 # A chain of rules is followed by recursion: the largest text allowed needs about half of this.
 _STACK = 512 * 1024 * 1024
 _WORD = 32  # bits of a mask's word
+# Of one place in an answer; an object needs four for each property that may come there. A mask
+# then takes some 40 ms, for which the whole batch waits.
+_MOST_ITEMS = 4000
+_TOO_COMPLEX = re.compile(r"items; max is|too complex|too many|fuel|limit", re.IGNORECASE)
 
 
 class GrammarError(Exception):
     """A sequence cannot go on in its grammar: it became too complex, or a token does not fit."""
+
+    @property
+    def too_complex(self) -> bool:
+        """Whether it is the grammar that asks for too much; else tokens and grammar disagree."""
+        return _TOO_COMPLEX.search(str(self)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,12 +252,29 @@ def _tokenizer(lexicon: Lexicon) -> LLTokenizer:
 
 
 def _matcher(tokenizer: LLTokenizer, source: str) -> LLMatcher:
-    """With its first mask made: some errors show, and most of the work is done, only then."""
-    limits = LLParserLimits(step_lexer_fuel=100_000, max_lexer_states=50_000, verbose_errors=False)
+    """With its first masks made: some errors show, and most of the work is done, only then.
+
+    Gives the matcher that failed where the mask behind what every answer begins with does: an
+    object with too many properties is refused before anything is generated.
+    """
+    limits = LLParserLimits(
+        step_lexer_fuel=100_000,
+        max_lexer_states=50_000,
+        max_items_in_row=_MOST_ITEMS,
+        verbose_errors=False,
+    )
     matcher = LLMatcher(tokenizer, source, log_level=0, limits=limits)
-    if not matcher.is_error():
-        matcher.compute_bitmask()
-    return matcher
+    if matcher.is_error():
+        return matcher
+    matcher.compute_bitmask()
+    ahead = matcher.deep_copy()
+    forced = ahead.compute_ff_bytes()
+    # What is forced may end within a token; a control token in it is no text to be tokenized.
+    sure = ahead.compute_ff_tokens() if b"\xff" in forced else tokenizer.tokenize_bytes(forced)
+    ahead.consume_tokens(sure)
+    if not ahead.is_error() and not ahead.is_stopped():
+        ahead.compute_bitmask()
+    return ahead if GrammarError(ahead.get_error()).too_complex else matcher
 
 
 def _with_patience(work: Callable[[], LLMatcher]) -> LLMatcher | None:

@@ -22,6 +22,7 @@ __all__ = ["Wanted", "refusal", "source"]
 
 # Bytes. Compiling recurses through rules that name each other: this many fit the thread's stack.
 _LARGEST = 256 * 1024
+_LARGEST_CALLS = 4 * _LARGEST
 _STRICT: Any = {
     "whitespace_flexible": False,
     "item_separator": ", ?",
@@ -67,6 +68,12 @@ def source(wanted: Wanted) -> str:
             (part,) = json.loads(answer)["grammars"]
             parts.append({**part, "name": "answer"})
     if wanted.calls is not None:
+        size = len(wanted.calls.encode())
+        if size > _LARGEST_CALLS:
+            raise _invalid(
+                f"the tools' parameters make {size} bytes of grammar, at most {_LARGEST_CALLS}"
+                " are compiled where a call is forced"
+            )
         parts.append({"lark_grammar": wanted.calls, "name": "calls"})
     return json.dumps({"grammars": parts})
 

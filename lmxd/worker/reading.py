@@ -191,6 +191,14 @@ def _check_tools(request: Request, voice: Voice) -> None:
             "tool_choice requires a call, but no tools are given",
             param="tool_choice",
         )
+    for tool in request.tools:
+        kind = tool.parameters.get("type", "object")
+        if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+            raise RequestError(
+                Code.INVALID_REQUEST,
+                f"the parameters of tool {tool.name!r} are of type {kind!r}: must be 'object'",
+                param="tools",
+            )
     if names and use.choice != "none" and not voice.calls:
         raise _unsupported(f"the model of {request.name!r} cannot call tools", "tools")
 

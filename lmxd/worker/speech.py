@@ -19,6 +19,7 @@ __all__ = ["Speech"]
 class Speech:
     """One answer. id, index: of its events. parser: None passes text on as it is. attribution:
     tells logprobs with the text that is said; None tells none. most: calls after which it is over.
+    forced: nothing but calls may come, so what is left at the end is a call that was cut off.
 
     reasoning: tokens so far that were reasoning. called: whether what came last is a whole call.
     """
@@ -31,6 +32,8 @@ class Speech:
         parser: Parser | None,
         attribution: Attribution | None,
         most: int | None = None,
+        *,
+        forced: bool = False,
     ) -> None:
         self._id = id
         self._index = index
@@ -39,6 +42,7 @@ class Speech:
         self._attribution = attribution
         self._calls = 0
         self._most = most
+        self._forced = forced
         self.reasoning = 0
         self.called = False
 
@@ -66,6 +70,8 @@ class Speech:
         if self._parser is None:
             return [*self._say(rest), *self._flush()]
         pieces = [*self._parser.feed(rest), *self._parser.finish()]
+        if self._forced:
+            pieces = [piece for piece in pieces if not isinstance(piece, Said)]
         return [*self._tell(pieces), *self._flush()]
 
     def _tell(self, pieces: list[Piece]) -> list[Event]:

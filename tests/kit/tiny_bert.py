@@ -75,7 +75,7 @@ class Reference:
     """The same model in numpy, in float64."""
 
     def __init__(self, folder: Path) -> None:
-        self._weights = _read(folder / "model.safetensors")
+        self._weights = read_safetensors(folder / "model.safetensors")
         self._config = json.loads((folder / "config.json").read_bytes())
         self._first = 0 if self._config["model_type"] == "bert" else 1
         self._prefix = next(
@@ -212,7 +212,8 @@ def _weights(family: str, context: int, rerank: bool, seed: int) -> dict[str, An
     return found
 
 
-def _read(path: Path) -> dict[str, Array]:
+def read_safetensors(path: Path) -> dict[str, Array]:
+    """The tensors of a file that are float32, in float64."""
     data = path.read_bytes()
     (length,) = struct.unpack_from("<Q", data)
     header = json.loads(data[8 : 8 + length])

@@ -213,6 +213,30 @@ def test_tokens_that_do_not_fit_are_an_error_and_leave_the_others(constrainer):
     assert [n for n in range(256) if view[2, n // 32] >> (n % 32) & 1] == [ord("b")]
 
 
+def test_an_object_with_too_many_properties_is_refused_before_it_is_generated(constrainer):
+    def of(count):
+        properties = {f"p{n}": {"type": "integer"} for n in range(count)}
+        return schema({"type": "object", "properties": properties, "additionalProperties": False})
+
+    assert b'{"' in after(constrainer, of(700), "")
+    assert b"9" in after(constrainer, of(700), '{"p69')
+    with pytest.raises(RequestError, match="max is") as caught:
+        constrainer.compile(Wanted(of(1500)))
+    assert caught.value.code == "invalid_request"
+
+
+def test_only_a_grammar_that_asks_for_too_much_is_too_complex(constrainer):
+    with pytest.raises(GrammarError) as misfit:
+        Constraint(constrainer.compile(wanted("regex", "ab+")), None, list(b"ba"))
+    assert not misfit.value.too_complex
+    properties = {f"p{n}": {"type": "integer"} for n in range(1500)}
+    inner = {"type": "object", "properties": properties, "additionalProperties": False}
+    deeper = schema({"anyOf": [{"type": "integer"}, {"type": "array", "items": inner}]})
+    with pytest.raises(GrammarError) as large:
+        Constraint(constrainer.compile(Wanted(deeper)), None, list(b'[{"p1'))
+    assert large.value.too_complex
+
+
 def test_a_text_the_tokenizer_writes_otherwise_is_still_allowed():
     """SentencePiece puts a space before words, which is not what the grammar forces."""
     tokens = lexicon()

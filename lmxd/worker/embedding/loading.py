@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import mlx.core as mx
+import transformers
 from mlx.utils import tree_flatten
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
 
 from lmxd.worker.embedding import bert, decoder, layout
 from lmxd.worker.embedding.batch import Network
@@ -130,7 +130,7 @@ def _tokenizer(folder: Path) -> Tokenizer:
     if path.is_file():
         found = Tokenizer.from_file(str(path))
     else:
-        load_any: Callable[..., Any] = AutoTokenizer.from_pretrained
+        load_any: Callable[..., Any] = transformers.AutoTokenizer.from_pretrained
         found = load_any(folder, local_files_only=True).backend_tokenizer
     found.no_truncation()
     found.no_padding()

@@ -59,9 +59,11 @@ class Prompted:
 
     def write(self, query: str, document: str, most: int | None) -> Opening:
         """See Pairs."""
-        body = self._encode(f"<Instruct>: {_TASK}\n<Query>: {query}\n<Document>: {document}")
-        if most is not None:
-            body = body[: max(0, most - len(self._before) - len(self._after))]
+        asked = f"<Instruct>: {_TASK}\n<Query>: {query}\n<Document>:"
+        body = self._encode(f"{asked} {document}")
+        if most is not None:  # of the query nothing goes
+            room = most - len(self._before) - len(self._after)
+            body = body[: max(room, len(self._encode(asked)))]
         return Opening([*self._before, *body, *self._after], 0)
 
     def _encode(self, text: str) -> list[int]:

@@ -20,6 +20,7 @@ import mlx_lm  # noqa: F401 - imported here so that a spare that said hello is w
 import transformers  # noqa: F401
 
 from lmxd.worker import log
+from lmxd.worker.constrain import GrammarError
 from lmxd.worker.engine import Answered, Opening, Prepared, Report
 from lmxd.worker.mlx import loading
 from lmxd.worker.mlx.batch import Generator, Response, prefill_step
@@ -294,6 +295,11 @@ class MlxEngine:
 
     def _fail(self, sequence: Sequence, error: Exception) -> None:
         log.write("request-failed", request=sequence.id, error=repr(error))
+        if isinstance(error, GrammarError) and error.too_complex:
+            message = f"the format became too complex to hold the answer to it: {error}"
+            hint = "ask for fewer optional properties, or for less nesting"
+            self._events += sequence.fail(Code.INVALID_REQUEST, message, hint)
+            return
         self._events += sequence.fail(Code.INTERNAL, f"generation failed: {error}")
 
     def _recover(self, error: Exception) -> None:

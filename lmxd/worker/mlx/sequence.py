@@ -72,7 +72,10 @@ class Sequence:
         self._marked = parser is not None
         self._text = self._vocabulary.detokenizer(continues=continues, marked=self._marked)
         most = None if request.tool_use.parallel else 1
-        self._speech = Speech(request.id, index, request.stop, parser, self._attribution, most)
+        forced = bound and request.tool_use.choice == "required"
+        self._speech = Speech(
+            request.id, index, request.stop, parser, self._attribution, most, forced=forced
+        )
 
     @property
     def id(self) -> str:

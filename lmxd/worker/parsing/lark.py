@@ -109,7 +109,7 @@ def arguments_schema(parameters: Mapping[str, object]) -> dict[str, object]:
     """The schema that arguments are forced into: always an object, and without parameters that
     nobody named, which a schema allows and no caller wants.
     """
-    schema: dict[str, object] = {"type": "object", **parameters}
+    schema: dict[str, object] = {**parameters, "type": "object"}
     if not any(key in schema for key in _OPEN_KEYS):
         schema["properties"] = {}
     if "properties" in schema and not any(key in schema for key in _OPEN_KEYS[1:]):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import mlx.core as mx
 import numpy as np
 import pytest
 
 from tests.kit import tiny_bert
 from tests.kit.embedding_engine import answer_to, embed, open_model, rerank, scores_of, vectors_of
+from tests.kit.tiny import write_safetensors
 from tests.kit.tiny_bert import Reference, tokens
 
 TEXTS = ("a b c", "z", "q w e r t y u i o p a s d f g h j k l", "", "m m m m")
@@ -62,3 +65,29 @@ def test_a_cut_document_is_a_shorter_one(tmp_path: Path) -> None:
     )
     assert found[0] == pytest.approx(found[1], abs=1e-6)
     assert found[1] == pytest.approx(Reference(folder).score("a b", "c d e f g"), abs=1e-5)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_quantised_weights_give_what_they_stand_for(tmp_path: Path, bits: int) -> None:
+    folder = tiny_bert.make(tmp_path / "plain")
+    packed = tiny_bert.make(tmp_path / "packed")
+    config = json.loads((packed / "config.json").read_bytes())
+    config["quantization"] = {"group_size": 32, "bits": bits}
+    (packed / "config.json").write_text(json.dumps(config))
+    whole: dict[str, np.ndarray] = {}
+    small: dict[str, mx.array] = {}
+    for name, tensor in tiny_bert.read_safetensors(folder / "model.safetensors").items():
+        value = mx.array(tensor.astype(np.float32))
+        if name.endswith(".weight") and value.ndim == 2 and value.shape[1] == tiny_bert.HIDDEN:
+            parts = mx.quantize(value, group_size=32, bits=bits)
+            stem = name.removesuffix("weight")
+            small |= dict(zip((name, f"{stem}scales", f"{stem}biases"), parts, strict=True))
+            value = mx.dequantize(*parts, group_size=32, bits=bits)
+        else:
+            small[name] = value
+        whole[name] = np.array(value)
+    write_safetensors(folder / "model.safetensors", whole)
+    mx.save_safetensors(str(packed / "model.safetensors"), small)
+    found = floats(vectors_of(answer_to(open_model(packed), embed(*TEXTS))))
+    expected = Reference(folder).vectors([tokens(text) for text in TEXTS])
+    assert np.abs(found - expected).max() < 1e-5

@@ -142,6 +142,15 @@ def test_calls_that_must_be_made_are_made_and_fit_their_schemas(tiny_chat):
     assert [name for name, _ in calls(answers[-1])] == ["add"]
 
 
+def test_a_call_that_must_be_made_leaves_no_markup_where_it_is_cut_off(tiny_chat):
+    requests = [
+        chat(f"cut{most}", tools=TOOLS, tool_use=ToolUse("required"), max_tokens=most)
+        for most in range(1, 9)
+    ]
+    for answer in ask(tiny_chat, *requests):
+        assert (answer.failed, answer.text, answer.finish) == (None, "", "length")
+
+
 def test_only_one_call_where_only_one_is_wanted(tiny_chat):
     asked = "What is the weather in Paris and Rome?"
     two, one = ask(
@@ -185,6 +194,11 @@ def test_a_format_and_tools_together_give_one_or_the_other(tiny_chat):
             "unsupported_parameter",
             "tool 'odd': the schema's keyword not at /not",
         ),
+        (
+            {"tools": (Tool("words", "", {"type": "string"}),)},
+            "invalid_request",
+            "parameters of tool 'words' are of type 'string'",
+        ),
     ],
 )
 def test_tools_that_cannot_be_called_as_wished_are_refused(tiny_chat, fields, code, said):
@@ -207,6 +221,39 @@ def test_reasoning_that_the_prompt_began_is_told_apart_and_counted(thinker):
     assert (answer.text, answer.finish) == ("Yes.", "stop")
     assert answer.usage.reasoning == 3
     assert answer.usage.completion > 3
+
+
+def test_channels_are_reasoning_and_answer(models):
+    final = "<|end|><|start|>assistant<|channel|>final<|message|>"
+    says = ["<|channel|>analysis<|message|>", "hm", final, "Yes", "<|return|>"]
+    engine = mlx_engine.engine(mlx_engine.open_model(tiny.cached(models, says=says)))
+    template = "{{ '<|channel|><|message|>\n' }}"
+    (answer,) = ask(engine, chat("r", template=template))
+    assert (thought(answer), answer.text, answer.finish) == ("hm", "Yes", "stop")
+
+
+def test_markers_have_text_for_a_parser_only(models):
+    from lmxd.worker.mlx.detokenize import Vocabulary  # noqa: PLC0415
+
+    tokenizer = mlx_engine.open_model(tiny.cached(models)).tokenizer
+    start, end = tokenizer.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
+    vocabulary = Vocabulary(tokenizer, {start})
+    assert vocabulary.marks(start)
+    assert not vocabulary.marks(end)
+    for marked, text in ((True, "<|im_start|>"), (False, "")):
+        detokenizer = vocabulary.detokenizer(continues=True, marked=marked)
+        assert detokenizer.feed(start) == text
+        assert detokenizer.feed(end) == ""
+
+
+def test_too_many_tools_to_force_a_call_are_refused(tiny_chat):
+    many = tuple(
+        Tool(f"tool{n}", "", {"type": "object", "properties": {"x" * 1800: {"const": n}}})
+        for n in range(700)
+    )
+    request = chat("many", tools=many, tool_use=ToolUse("required"))
+    with pytest.raises(RequestError, match="bytes of grammar"):
+        tiny_chat.prepare(request, 0.0)
 
 
 def test_stop_strings_and_logprobs_are_of_the_answer_not_the_reasoning(thinker):

@@ -188,6 +188,18 @@ def test_a_grammar_error_fails_its_row_alone(engine):
     jsonschema.validate(json.loads(answers["good"].text), PERSON)
 
 
+def test_a_format_that_becomes_too_complex_is_the_client_s_error(engine):
+    properties = {f"p{n}": {"type": "integer"} for n in range(1500)}
+    inner = {"type": "object", "properties": properties, "additionalProperties": False}
+    deeper = {"anyOf": [{"const": 1}, {"type": "array", "items": inner, "minItems": 1}]}
+    requests = [bound(f"deep{n}", deeper, seed=n) for n in range(4)]
+    answers = answers_of(engine, *requests, FREE[0])
+    failed = [each.failed for each in answers.values() if each.failed is not None]
+    assert failed, "one of four takes the list"
+    assert {(each.code, each.retryable) for each in failed} == {("invalid_request", False)}
+    assert answers["free-greedy"].finish
+
+
 def test_tokens_that_no_longer_fit_fail_the_sequence_when_it_joins_again(engine, monkeypatch):
     def broken(compiled, budget=None, generated=()):
         raise GrammarError("no way back")
