@@ -353,7 +353,9 @@ class World:
                 while self.pool.residents[uid].in_flight:
                     self.release(uid)
             turned_away = len(self.waiting) != before
-            if busy or turned_away or self.running or self.outcomes:
+            # A table that was published may bring a waiter to another model.
+            moved = self.demands().keys() != decision.picture.observed.demands.keys()
+            if busy or turned_away or moved or self.running or self.outcomes:
                 continue
             wake, until = decision.wake_at, decision.picture.effective.until
             due = (r.retry_at for r in decision.remembered.failures.values() if r.retry_at)

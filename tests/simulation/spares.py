@@ -90,9 +90,9 @@ def _due(data: Mapping[str, Any], key: str, at: datetime) -> bool:
 
 
 def _loaded_within(data: Mapping[str, Any], key: str, at: datetime, ahead: timedelta) -> bool:
-    turns = {turn for _, *both in _spans(data, key, at) for turn in both}
-    soon = [turn for turn in turns if at < turn <= at + ahead]
-    return any(naive.models(data, turn)[key].state == "loaded" for turn in sorted(soon))
+    turns = sorted({turn for _, *both in _spans(data, key, at) for turn in both})
+    soon = (turn for turn in turns if at < turn <= at + ahead)
+    return any(naive.models(data, turn)[key].state == "loaded" for turn in soon)
 
 
 def _closed(data: Mapping[str, Any], key: str, at: datetime) -> str | None:
