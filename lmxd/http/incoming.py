@@ -33,6 +33,18 @@ THREAD_ABOVE = 256 * 1024
 DISCARD_MAX = 1024 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away before the connection is cut."""
 
+_TAKEN = frozenset(
+    {
+        "",
+        "application/json",
+        "application/octet-stream",
+        "application/x-www-form-urlencoded",
+        "text/json",
+        "text/plain",
+    }
+)
+"""Content types under which clients are known to send JSON."""
+
 _SANE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 Parsed = TypeVar("Parsed")
@@ -93,11 +105,30 @@ def _too_large(have: int, limit: int) -> RequestError:
 
 
 async def parse(request: Request, translate: Callable[[dict[str, object]], Parsed]) -> Parsed:
-    """The body as `translate` makes it out of a JSON object; long bodies in a thread."""
+    """The body as `translate` makes it out of a JSON object; long bodies in a thread.
+
+    Raises RequestError (unsupported_media_type) for what says that it is something else.
+    """
+    _check_type(request)
     body = request.body
     if len(body) <= THREAD_ABOVE:
         return translate(json_object(body))
     return await asyncio.to_thread(lambda: translate(json_object(body)))
+
+
+def _check_type(request: Request) -> None:
+    """Clients without a type, and curl, which calls everything a form, are taken at their body."""
+    coding = request.headers.getone("content-encoding", "identity").strip().lower()
+    if coding != "identity":
+        message = f"the body is encoded as {coding[:40]!r}; send it as it is"
+        raise RequestError(Code.UNSUPPORTED_MEDIA_TYPE, message)
+    essence = request.headers.getone("content-type", "").partition(";")[0].strip().lower()
+    if essence not in _TAKEN and not essence.endswith("+json"):
+        raise RequestError(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"the content type of the body is {essence[:80]!r}",
+            hint="send Content-Type: application/json",
+        )
 
 
 def json_object(body: bytes) -> dict[str, object]:

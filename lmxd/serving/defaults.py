@@ -15,7 +15,8 @@ def complete(request: Request, defaults: ServingDefaults, longest_s: float) -> R
     the document's both hold. longest_s: the longest generation, in seconds; may be infinite.
     """
     messages = request.messages
-    if defaults.system and not any(message.role == "system" for message in messages):
+    spoken = any(message.role == "system" for message in messages)
+    if defaults.system and messages and not spoken:
         messages = (Message("system", (TextPart(defaults.system),)), *messages)
     deadline_ms = request.deadline_ms
     if deadline_ms is None and longest_s < float("inf"):

@@ -16,7 +16,17 @@ from lmxd.serving.delegation import asks
 from lmxd.serving.dispatch import Errand
 from reconciler.state import ModelKey
 from schemas.errors import Code, RequestError
-from schemas.inference import Accepted, Event, Failed, Finish, Text, Usage
+from schemas.inference import (
+    Accepted,
+    Event,
+    Failed,
+    Finish,
+    Text,
+    Thinking,
+    ToolArgs,
+    Usage,
+    Vector,
+)
 
 __all__ = ["Desk", "Generation", "Served"]
 
@@ -203,9 +213,18 @@ class Generation:
 
 
 def _weight(event: Event) -> int:
-    if not isinstance(event, Text):
-        return _EVENT_BYTES
-    text = event.text
+    match event:
+        case Text(logprobs=told) if told:
+            return _text_bytes(event.text) + sum(1 + len(each.top) for each in told) * _EVENT_BYTES
+        case Text() | Thinking() | ToolArgs():
+            return _text_bytes(event.text)
+        case Vector():
+            return _EVENT_BYTES + len(event.data)
+        case _:
+            return _EVENT_BYTES
+
+
+def _text_bytes(text: str) -> int:
     return _EVENT_BYTES + (len(text) if text.isascii() else len(text.encode()))
 
 

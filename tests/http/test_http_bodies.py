@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator
 
@@ -11,7 +12,7 @@ import pytest
 from lmxd.dialects import openai
 from lmxd.http.incoming import THREAD_ABOVE
 from tests.kit.fake_gate import FakeGate, answer
-from tests.kit.http_stage import stage
+from tests.kit.http_stage import chat_body, stage
 
 MIB = 1024 * 1024
 
@@ -130,3 +131,38 @@ async def test_a_request_that_never_ends_does_not_hold_up_others() -> None:
         async with asyncio.timeout(20):
             assert (await on.chat()).status_code == 200
         await raw.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"content-type": "application/json; charset=utf-8"}, 200),
+        ({"content-type": "application/x-www-form-urlencoded"}, 200),  # curl -d
+        ({"content-type": "text/plain"}, 200),
+        ({"content-type": "multipart/form-data; boundary=x"}, 415),
+        ({"content-type": "application/xml"}, 415),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415),
+    ],
+)
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v1/chat/completions", ("error", "code")),
+        ("/v1/messages", ("error", "details", "error_code")),
+        ("/api/chat", ()),
+    ],
+)
+async def test_what_says_that_it_is_no_json_is_415(
+    headers: dict[str, str], status: int, path: str, code: tuple[str, ...]
+) -> None:
+    body = json.dumps({**chat_body(), "max_tokens": 9}).encode()
+    if path == "/api/chat":
+        body = json.dumps({**chat_body(), "stream": False}).encode()
+    async with stage(FakeGate(script=answer("ok"))) as on:
+        got = await on.client.post(path, content=body, headers=headers)
+    assert got.status_code == status
+    if status == 415:
+        found = got.json()
+        for name in code:
+            found = found[name]
+        assert not code or found == "unsupported_media_type"

@@ -47,3 +47,8 @@ def test_the_requests_own_word_wins() -> None:
 def test_nothing_is_added_when_the_document_says_nothing() -> None:
     asked = request("m", "hi")
     assert complete(asked, ServingDefaults(), float("inf")) == asked
+
+
+def test_a_text_to_go_on_with_has_no_system_message() -> None:
+    request = Request("r", "m", kind="completion", prompts=("Once",))
+    assert complete(request, ServingDefaults(system="Be terse."), 60.0).messages == ()
