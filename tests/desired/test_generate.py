@@ -12,6 +12,7 @@ import pytest
 
 from lmxd.desired.generate import files, json_schema, main
 from lmxd.desired.read import read
+from schemas import support
 from schemas.errors import DocumentError
 from schemas.support import unsupported
 
@@ -142,3 +143,19 @@ def test_schema_and_models_refuse_the_same(
     assert not validator.is_valid(data)
     with pytest.raises(DocumentError):
         read(json.dumps(data).encode())
+
+
+def test_the_example_marks_what_has_no_effect_yet_and_nothing_else() -> None:
+    marked, comment = set(), ""
+    for line in EXAMPLE.splitlines():
+        text = line.removeprefix("#:").strip()
+        if not line.startswith("#:") and text.startswith("#"):
+            comment += text
+        elif match := re.match(r"([a-z_]+):", text):
+            if "[later]" in comment:
+                marked.add(match[1])
+            comment = ""
+        else:
+            comment = ""
+    gaps = {*support.MODEL, *(pointer.rpartition("/")[2] for pointer in support.DOCUMENT)}
+    assert marked == gaps

@@ -194,7 +194,8 @@ class Oracles(Rules):
 
     def _busy(self, decision: Decision) -> None:
         """28: the memory lane does not stand still while a model that is admitted, that has not
-        failed, and of which nothing is there, has room.
+        failed, and of which nothing is there, has room. While something drains it may: the room
+        may be kept for a load that comes first, or that takes over before the old one leaves.
         """
         picture, total = decision.picture, decision.picture.plan.budget
         lane = (*picture.running.values(), *decision.start)
@@ -292,7 +293,7 @@ def _away(decision: Decision) -> set[str]:
 
 
 def _in_lane(action: Action) -> bool:
-    return isinstance(action, MemoryLane)
+    return isinstance(action, MemoryLane | Drain)
 
 
 def _serves(view: InstanceView) -> bool:
