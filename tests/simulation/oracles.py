@@ -293,7 +293,7 @@ def _away(decision: Decision) -> set[str]:
 
 
 def _in_lane(action: Action) -> bool:
-    return isinstance(action, MemoryLane | Drain)
+    return isinstance(action, (MemoryLane, Drain))
 
 
 def _serves(view: InstanceView) -> bool:
