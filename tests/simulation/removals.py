@@ -57,7 +57,8 @@ class Removals:
             return
         reconcile = accepted.document.reconcile
         assert reconcile.prune_disk, f"{action.key} and reconcile.prune_disk is false"
-        assert not accepted.document.suspend, f"{action.key} while all is suspended"
+        suspended = decision.picture.effective.suspended
+        assert not suspended, f"{action.key} while all is suspended"
         assert action.artifact in self._removed, f"{action.key}: no model was removed that had it"
         since = self._removed[action.artifact]
         age = (at - since).total_seconds() if since is not None else None
