@@ -12,6 +12,7 @@ from reconciler.actions import Remains
 from reconciler.backoff import Record
 from reconciler.budget import accounted, machine_memory
 from reconciler.daemon_conditions import of_daemon
+from reconciler.knowledge import download_subject
 from reconciler.owners import lent
 from reconciler.picture import Picture
 from reconciler.prune import words
@@ -88,6 +89,7 @@ def _facts(model: EffectiveModel, picture: Picture, failure: Record | None) -> t
         (model, model.because, model.served_at, model.loaded_at),
         picture.plan.verdicts[key],
         failure,
+        picture.known.failures.get(download_subject(model.artifact)),
         picture.disk(model),
         [i for i in picture.observed.instances if i.key == key],
         (picture.moves("download", model), picture.moves("verify", model), picture.busy(key)),

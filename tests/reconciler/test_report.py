@@ -11,7 +11,10 @@ import msgspec
 import pytest
 
 from reconciler import conditions
+from reconciler.backoff import Record
+from reconciler.knowledge import download_subject
 from reconciler.loop.core import Decision
+from reconciler.report import About, report
 from reconciler.state import ArtifactRef, InstanceUid, ModelKey
 from schemas.status import DAEMON_CONDITIONS, MODEL_CONDITIONS, Condition
 from tests.reconciler.stage import BROKEN, CUT, condition, edit, entry, run_until, world
@@ -320,3 +323,20 @@ def test_only_what_is_said_of_the_model_that_moves_is_said_anew() -> None:
     after = here.step().status
     assert after.models[0] is before.models[0]
     assert after.models[1].serving.in_flight == 1
+
+
+def test_a_failure_that_is_forgotten_is_no_longer_told_of_a_model_that_is_absent() -> None:
+    here = world(a=2)
+    edit(here, a=entry("a", state="absent"))
+    picture = here.settle().picture
+    subject = download_subject(picture.effective.models[0].artifact)
+    record = Record("k", "DiskFull", "no space left", 1, None, ())
+    failed = replace(picture, known=replace(picture.known, failures={subject: record}))
+    about = About("1", "s", "t")
+    first = report(failed, None, about)
+    again = report(picture, first, about)
+    reasons = [
+        next(c.reason for c in each.status.models[0].conditions if c.type == "Downloaded")
+        for each in (first, again)
+    ]
+    assert reasons == ["DiskFull", "Absent"]
