@@ -119,7 +119,7 @@ def accounted(instance: InstanceView) -> int:
 
 def taken(ledger: Ledger, decided: Plan, effective: Effective, observed: Observed) -> int:
     """Bytes that the admitted models take when these measurements are right, beside what suspended
-    ones keep.
+    ones keep; no less than their loads reserve.
     """
     suspended = {model.key for model in effective.models if model.suspended}
     total = sum(accounted(each) for each in observed.instances if each.key in suspended)
@@ -127,7 +127,7 @@ def taken(ledger: Ledger, decided: Plan, effective: Effective, observed: Observe
         if verdict.admitted:
             spec = verdict.previous or verdict.spec
             measured = ledger.memory(spec.spec_hash) if spec else None
-            total += verdict.need.total if measured is None else measured + verdict.need.kv_pool
+            total += max(verdict.need.total, (measured or 0) + verdict.need.kv_pool)
     return total
 
 

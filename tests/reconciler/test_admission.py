@@ -282,3 +282,16 @@ def test_what_was_measured_counts_at_once_where_a_suspended_model_keeps_the_rest
     told = condition(decision, "b", "Admitted")
     assert (told.status, told.reason) == ("False", "InsufficientMemory")
     at_rest(here, decision)
+
+
+def test_a_model_that_died_comes_back_into_what_others_turn_out_to_leave() -> None:
+    """Beside the other's real size there is room for its own real size, not for the estimate."""
+    here = world(memory=12, one=7, two=3)
+    here.repos["org/one"].factor = 0.8
+    here.repos["org/two"].factor = 1.9
+    edit(here, a=entry("one"), b=entry("two"))
+    run_until(here, "load:b")
+    here.kill(next(i for i in here.pool.residents if i.startswith("a#")))
+    decision = here.settle()
+    assert here.serving() == {"a", "b"}
+    at_rest(here, decision)
